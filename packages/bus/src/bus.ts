@@ -1,0 +1,152 @@
+import { eventId, type StoredEvent } from '@cordon/contracts';
+import { type JsMsg, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import type { KV } from '@nats-io/kv';
+import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import { consume, type ConsumeParts, type Consumption, type Handler } from './consume.ts';
+import { endpointLog, type EndpointLog, eventIn } from './endpoint-log.ts';
+import { publish } from './publish.ts';
+import { type BucketName, type ConsumerSpec, ensureTopology, openBucket } from './topology.ts';
+
+/** An authentic record that nobody could understand, kept whole until a parser can. */
+export const Quarantined = z.object({
+  problem: z.string(),
+  receivedAt: z.iso.datetime(),
+  mediaType: z.string(),
+  sha256: z.string(),
+  /** The exact bytes. */
+  body: z.base64(),
+});
+export type Quarantined = z.infer<typeof Quarantined>;
+
+/** What a worker gave up on, with everything needed to understand and repeat it. */
+export const DeadLetter = z.object({
+  stream: z.string(),
+  consumer: z.string(),
+  subject: z.string(),
+  seq: z.int(),
+  attempts: z.int(),
+  reason: z.string(),
+  stack: z.string().optional(),
+  headers: z.record(z.string(), z.string()),
+  payload: z.base64(),
+});
+export type DeadLetter = z.infer<typeof DeadLetter>;
+
+const Deadline = z.object({ tenantId: z.string(), endpointId: z.string(), incidentId: z.string() });
+export type Deadline = z.infer<typeof Deadline>;
+
+export type BusOptions = {
+  url: string;
+  /** The service's name, shown in the broker's monitoring. */
+  name: string;
+  log: Logger;
+  /** Replicas of streams; undefined leaves what exists and creates with one. */
+  replicas?: number | undefined;
+  onHandled?: ConsumeParts['count'];
+};
+
+/** A service's way to the broker: the log, its consumers, timers and buckets. */
+export interface Bus extends AsyncDisposable {
+  readonly log: EndpointLog;
+  isConnected(): boolean;
+  /** Resolves when the connection has ended for good: with an error, or with nothing after `close`. */
+  readonly closed: Promise<unknown>;
+  consumeEvents(spec: ConsumerSpec, handler: Handler<StoredEvent>): Promise<Consumption>;
+  consumeDeadlines(spec: ConsumerSpec, handler: Handler<Deadline>): Promise<Consumption>;
+  consumeAside<T>(spec: ConsumerSpec, schema: z.ZodType<T>, handler: Handler<T & { seq: number }>): Promise<Consumption>;
+  /** Keeps a record that was not understood. The same bytes again are a duplicate. */
+  quarantine(record: Quarantined): Promise<{ duplicate: boolean }>;
+  /** Delivers `deadline` at `at`, whatever is killed meanwhile. Arming the same deadline again replaces it. */
+  arm(deadline: Deadline, at: Date): Promise<void>;
+  bucket(name: BucketName): Promise<KV>;
+  close(): Promise<void>;
+}
+
+/** Connects (waiting for the broker where it is not up yet) and brings streams and consumers to their declared state. */
+export async function connectBus({ url, name, log, replicas, onHandled = () => {} }: BusOptions): Promise<Bus> {
+  const connection = await connect({
+    servers: url.split(','),
+    name,
+    maxReconnectAttempts: -1,
+    waitOnFirstConnect: true,
+    reconnectTimeWait: 500,
+    reconnectJitter: 250,
+    pingInterval: 10_000,
+    maxPingOut: 2,
+    inboxPrefix: `_INBOX_${name}`,
+    noAsyncTraces: true,
+  });
+  let connected = true;
+  void followStatus(connection, log, (value) => (connected = value));
+
+  const js = jetstream(connection, { timeout: 5000 });
+  const jsm = await eventually(log, async () => {
+    const manager = await jetstreamManager(connection, { timeout: 5000 });
+    await ensureTopology(manager, replicas);
+    return manager;
+  });
+  const bucket = (which: BucketName) => eventually(log, () => openBucket(js, which, replicas));
+  const parts: ConsumeParts = { js, log, count: onHandled };
+  const close = async (): Promise<void> => {
+    if (!connection.isClosed()) await connection.drain().catch(() => connection.close());
+  };
+
+  return {
+    log: endpointLog({ js, jsm, snapshots: await bucket('state') }),
+    isConnected: () => connected && !connection.isClosed(),
+    closed: connection.closed().then((error) => error ?? undefined),
+    consumeEvents: (spec, handler) => consume(parts, spec, storedEventIn, handler),
+    consumeDeadlines: (spec, handler) => consume(parts, spec, (message) => Deadline.parse(message.json()), handler),
+    consumeAside: (spec, schema, handler) =>
+      consume(parts, spec, (message) => ({ ...schema.parse(message.json()), seq: message.seq }), handler),
+    bucket,
+
+    async quarantine(record) {
+      const ack = await publish(js, 'cordon.quarantine.limacharlie', JSON.stringify(record), {
+        id: eventId('quarantined', record.sha256),
+      });
+      return { duplicate: ack.duplicate };
+    },
+
+    async arm({ tenantId, endpointId, incidentId }, at) {
+      const tail = `approval.${tenantId}.${endpointId}.${incidentId}`;
+      await publish(js, `cordon.timers.${tail}`, JSON.stringify({ tenantId, endpointId, incidentId }), {
+        id: eventId('timer', incidentId, at.toISOString()),
+        schedule: { specification: at, target: `cordon.due.${tail}` },
+      });
+    },
+
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function storedEventIn(message: JsMsg): StoredEvent {
+  return eventIn({ seq: message.seq, header: message.headers ?? headers(), string: () => message.string() });
+}
+
+async function followStatus(connection: NatsConnection, log: Logger, set: (connected: boolean) => void): Promise<void> {
+  for await (const status of connection.status()) {
+    if (status.type === 'disconnect') set(false);
+    if (status.type === 'reconnect') set(true);
+    if (['disconnect', 'reconnect', 'staleConnection', 'error', 'ldm'].includes(status.type)) {
+      log.warn({ status: status.type }, 'broker connection');
+    }
+  }
+}
+
+/** A broker that just started may not answer yet, and concurrent creation of one stream may fail: a few tries. */
+async function eventually<T>(log: Logger, act: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await act();
+    } catch (error) {
+      if (attempt === 60) throw error;
+      log.warn({ err: error, attempt }, 'broker not ready');
+      await new Promise((resolve) => setTimeout(resolve, Math.min(1000, 50 * attempt)));
+    }
+  }
+}
+

@@ -1,0 +1,157 @@
+import { filterOf } from '@cordon/contracts';
+import {
+  JetStreamApiError,
+  type ConsumerConfig,
+  type JetStreamClient,
+  type JetStreamManager,
+  type StreamConfig,
+} from '@nats-io/jetstream';
+import { Kvm, type KV } from '@nats-io/kv';
+import { nanos } from '@nats-io/transport-node';
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** How long the broker remembers message ids. Beyond it, repetitions are found by looking into the log. */
+export const DUPLICATE_WINDOW_MS = 10 * MINUTE;
+
+export const EVENTS = 'CORDON_EVENTS';
+export const QUARANTINE = 'CORDON_QUARANTINE';
+export const DEAD_LETTERS = 'CORDON_DEAD_LETTERS';
+export const TIMERS = 'CORDON_TIMERS';
+
+type StreamSpec = Partial<StreamConfig> & { name: string; subjects: string[] };
+const stream = (name: string, subject: string, maxAgeMs: number, more: Partial<StreamConfig> = {}): StreamSpec => ({
+  name,
+  subjects: [subject],
+  retention: 'limits',
+  storage: 'file',
+  discard: 'old',
+  max_age: nanos(maxAgeMs),
+  duplicate_window: nanos(DUPLICATE_WINDOW_MS),
+  allow_direct: true,
+  ...more,
+});
+
+/** Every stream. They keep by limits: a work queue forgets ids and hides what it gave up on. */
+export const STREAMS: StreamSpec[] = [
+  stream(EVENTS, 'cordon.events.>', 400 * DAY),
+  stream(QUARANTINE, 'cordon.quarantine.>', 90 * DAY),
+  stream(DEAD_LETTERS, 'cordon.dead.>', 90 * DAY),
+  {
+    ...stream(TIMERS, 'cordon.timers.>', 30 * DAY, { allow_msg_schedules: true, allow_msg_ttl: true }),
+    subjects: ['cordon.timers.>', 'cordon.due.>'],
+  },
+];
+
+/** A durable pull consumer: who reads what, and how many at once. */
+export type ConsumerSpec = { name: string; stream: string; filters: string[]; concurrency: number; maxAckPending: number };
+
+const ofEvents = (name: string, types: Parameters<typeof filterOf>[0][], concurrency: number, maxAckPending = 1000) => ({
+  name,
+  stream: EVENTS,
+  filters: types.map(filterOf),
+  concurrency,
+  maxAckPending,
+});
+
+/** What a person should hear of: everything but the record of having told them. */
+const NEWS = [
+  'detection.raised',
+  'approval.requested',
+  'approval.decided',
+  'isolation.requested',
+  'isolation.pending',
+  'isolation.confirmed',
+  'isolation.unconfirmed',
+  'isolation.failed',
+  'isolation.refused',
+  'isolation.simulated',
+  'release.requested',
+  'release.pending',
+  'release.confirmed',
+  'release.unconfirmed',
+  'release.failed',
+  'release.simulated',
+] as const;
+
+/** Every consumer. Waiting messages (offline endpoints, an unreachable Slack) occupy `maxAckPending`. */
+export const CONSUMERS = {
+  /** approval: opens or joins the incident, asks once. */
+  ask: ofEvents('approval-ask', ['detection.raised'], 16),
+  /** approval: arms the deadline of a question. */
+  arm: ofEvents('approval-arm', ['approval.requested'], 16),
+  /** approval: ends a question whose deadline came. */
+  expire: { name: 'approval-expire', stream: TIMERS, filters: ['cordon.due.approval.>'], concurrency: 16, maxAckPending: 1000 },
+  /** approval: keeps snapshots, so that no fold costs more as the history grows. */
+  snapshot: ofEvents('approval-snapshot', ['>'], 16),
+  /** executor: tells the EDR what people decided. */
+  execute: ofEvents('executor-execute', ['approval.decided', 'release.requested'], 16),
+  /** executor: follows the sensor until it confirms. Every message in it waits for one endpoint. */
+  watch: ofEvents('executor-watch', ['isolation.requested', 'release.accepted'], 16, 20_000),
+  slack: ofEvents('notifier-slack', [...NEWS], 16),
+  email: ofEvents('notifier-email', [...NEWS], 4),
+  /** notifier: tells operators what was put aside. */
+  quarantined: { name: 'notifier-quarantine', stream: QUARANTINE, filters: ['cordon.quarantine.>'], concurrency: 1, maxAckPending: 100 },
+  dead: { name: 'notifier-dead-letters', stream: DEAD_LETTERS, filters: ['cordon.dead.>'], concurrency: 1, maxAckPending: 100 },
+} satisfies Record<string, ConsumerSpec>;
+
+/** Key-value buckets, with how long an untouched key lives (0: for ever). */
+export const BUCKETS = {
+  /** Snapshots: `endpoint.<tenant>.<endpoint>` and `incident.<id>`. Rebuilt from the log when lost. */
+  state: { name: 'CORDON_STATE', ttlMs: 0 },
+  /** notifier: what it was about to send, so that a crash in between is noticed. */
+  intents: { name: 'CORDON_INTENTS', ttlMs: 30 * DAY },
+  /** approval: who is signed in. */
+  sessions: { name: 'CORDON_SESSIONS', ttlMs: 12 * HOUR },
+} satisfies Record<string, { name: string; ttlMs: number }>;
+export type BucketName = keyof typeof BUCKETS;
+
+export const ACK_WAIT_MS = 30 * SECOND;
+const STREAM_EXISTS = 10058;
+const CONSUMER_EXISTS = 10148;
+
+/**
+ * Creates or updates all streams and consumers; safe to run from every service at once.
+ * `replicas` undefined leaves the number of replicas of what exists as it is.
+ */
+export async function ensureTopology(jsm: JetStreamManager, replicas: number | undefined): Promise<void> {
+  for (const spec of STREAMS) await ensureStream(jsm, replicas === undefined ? spec : { ...spec, num_replicas: replicas });
+  for (const spec of Object.values(CONSUMERS)) await ensureConsumer(jsm, spec);
+}
+
+async function ensureStream(jsm: JetStreamManager, spec: StreamSpec): Promise<void> {
+  try {
+    await jsm.streams.add(spec);
+  } catch (error) {
+    if (!(error instanceof JetStreamApiError) || error.code !== STREAM_EXISTS) throw error;
+    await jsm.streams.update(spec.name, spec); // merges over what exists, so replicas stay where none are named
+  }
+}
+
+async function ensureConsumer(jsm: JetStreamManager, spec: ConsumerSpec): Promise<void> {
+  const config: Partial<ConsumerConfig> & { durable_name: string } = {
+    durable_name: spec.name,
+    ack_policy: 'explicit',
+    ack_wait: nanos(ACK_WAIT_MS),
+    max_deliver: -1, // the worker itself moves what it gives up on; past a limit here a message would just stop coming
+    max_ack_pending: spec.maxAckPending,
+    filter_subjects: spec.filters,
+  };
+  try {
+    await jsm.consumers.add(spec.stream, config);
+  } catch (error) {
+    if (!(error instanceof JetStreamApiError) || error.code !== CONSUMER_EXISTS) throw error;
+    await jsm.consumers.update(spec.stream, spec.name, config);
+  }
+}
+
+/** Opens a bucket, creating it where it is missing. Reads go to the leader and are consistent. */
+export async function openBucket(js: JetStreamClient, name: BucketName, replicas: number | undefined): Promise<KV> {
+  const { name: bucket, ttlMs } = BUCKETS[name];
+  const kvm = new Kvm(js);
+  await kvm.create(bucket, { history: 1, ttl: ttlMs, ...(replicas === undefined ? {} : { replicas }) });
+  return kvm.open(bucket);
+}

@@ -1,0 +1,57 @@
+import { z } from 'zod';
+import { ApprovalDecided, ApprovalRequested } from './approval.ts';
+import { DetectionRaised } from './detection.ts';
+import { type Endpoint, SubjectToken } from './event.ts';
+import * as isolation from './isolation.ts';
+import { NotificationFailed, NotificationSent } from './notification.ts';
+
+/** Every event there is. Types, subjects, JSON Schema and the AsyncAPI document derive from this one list. */
+export const CordonEvent = z.discriminatedUnion('type', [
+  DetectionRaised.schema,
+  ApprovalRequested.schema,
+  ApprovalDecided.schema,
+  isolation.IsolationRequested.schema,
+  isolation.IsolationPending.schema,
+  isolation.IsolationConfirmed.schema,
+  isolation.IsolationUnconfirmed.schema,
+  isolation.IsolationFailed.schema,
+  isolation.IsolationRefused.schema,
+  isolation.IsolationSimulated.schema,
+  isolation.ReleaseRequested.schema,
+  isolation.ReleaseAccepted.schema,
+  isolation.ReleasePending.schema,
+  isolation.ReleaseConfirmed.schema,
+  isolation.ReleaseUnconfirmed.schema,
+  isolation.ReleaseFailed.schema,
+  isolation.ReleaseSimulated.schema,
+  NotificationSent.schema,
+  NotificationFailed.schema,
+]);
+export type CordonEvent = z.infer<typeof CordonEvent>;
+export type EventType = CordonEvent['type'];
+
+/** An event with its place in the log. */
+export type StoredEvent = CordonEvent & { seq: number };
+
+/** The names of all event types. */
+export const EVENT_TYPES: EventType[] = CordonEvent.options.map((option) => option.shape.type.value);
+
+type Entity = EventType extends `${infer Name}.${string}` ? Name : never;
+
+/** The subject of an event type on one endpoint; a `>` gives a filter. */
+export function subjectOf({ tenantId, endpointId }: Endpoint, tail: EventType | `${Entity}.>` | '>'): string {
+  return `cordon.events.${tenantId}.${endpointId}.${tail}`;
+}
+
+/** Subject filter for one event type, or `>` for all, on every endpoint. */
+export function filterOf(tail: EventType | '>'): string {
+  return subjectOf({ tenantId: '*', endpointId: '*' }, tail);
+}
+
+/** The endpoint and the type that a subject names, or nothing where it is no event's subject. */
+export function parseSubject(subject: string): { endpoint: Endpoint; type: string } | undefined {
+  const [root, events, tenantId, endpointId, entity, verb, ...more] = subject.split('.');
+  if (root !== 'cordon' || events !== 'events' || !entity || !verb || more.length > 0) return undefined;
+  if (!SubjectToken.safeParse(tenantId).success || !SubjectToken.safeParse(endpointId).success) return undefined;
+  return { endpoint: { tenantId: tenantId ?? '', endpointId: endpointId ?? '' }, type: `${entity}.${verb}` };
+}

@@ -1,0 +1,106 @@
+import type { Incident, Status } from './state.ts';
+
+/** How a status should feel: a question to answer, something to wait for, trouble, contained, or over. */
+export type Tone = 'question' | 'waiting' | 'trouble' | 'contained' | 'over';
+
+/** What a status means to a person: a few words, a sentence, and how it should feel. */
+export type Description = { headline: string; sentence: string; tone: Tone };
+
+/**
+ * The one place where a status is put into words, so that page, Slack and mail never disagree. "Isolated" is said only
+ * where the sensor itself reported it. The words are plain text and contain vendor and attacker strings verbatim.
+ */
+export function describe(incident: Incident): Description {
+  const host = incident.hostname;
+  const who = incident.decision?.decidedBy?.name ?? 'Somebody';
+  const releaser = incident.release?.requestedBy.name ?? 'Somebody';
+  const explanation = incident.problem?.explanation ?? '';
+  switch (incident.status) {
+    case 'new':
+    case 'asked':
+      return { headline: 'Waiting for a decision', sentence: `Isolate ${host}? Nobody has decided yet.`, tone: 'question' };
+    case 'left':
+      return { headline: 'Machine not isolated.', sentence: `${who} decided to leave ${host} connected.`, tone: 'over' };
+    case 'expired':
+      return {
+        headline: 'Machine not isolated: nobody decided in time',
+        sentence: `The question about ${host} expired. The machine is still connected.`,
+        tone: 'trouble',
+      };
+    case 'approved':
+      return { headline: 'Isolation decided', sentence: `${who} decided to isolate ${host}. LimaCharlie has not been told yet.`, tone: 'waiting' };
+    case 'requested':
+      return {
+        headline: 'Isolation requested',
+        sentence: `LimaCharlie accepted the request of ${who}. Waiting for the sensor on ${host} to confirm.`,
+        tone: 'waiting',
+      };
+    case 'pending':
+      return { headline: 'Isolation pending: machine offline', sentence: explanation, tone: 'trouble' };
+    case 'unconfirmed':
+      return { headline: 'Isolation not confirmed', sentence: explanation, tone: 'trouble' };
+    case 'contained':
+      return {
+        headline: 'Machine isolated',
+        sentence: `The sensor on ${host} reports: isolated from the network.${explanation && ` ${explanation}`}`,
+        tone: 'contained',
+      };
+    case 'refused':
+      return { headline: 'Machine not isolated: refused', sentence: explanation, tone: 'trouble' };
+    case 'failed':
+      return { headline: 'Machine not isolated: failed', sentence: explanation, tone: 'trouble' };
+    case 'simulated':
+      return { headline: 'Machine not isolated: dry run', sentence: explanation, tone: 'trouble' };
+    case 'releasing':
+      return {
+        headline: 'Release requested',
+        sentence: `${releaser} asked to reconnect ${host}. Waiting for the sensor to confirm; it may still be isolated.`,
+        tone: 'waiting',
+      };
+    case 'release_pending':
+      return { headline: 'Release pending: machine offline', sentence: explanation, tone: 'trouble' };
+    case 'release_unconfirmed':
+      return { headline: 'Release not confirmed', sentence: explanation, tone: 'trouble' };
+    case 'release_failed':
+      return { headline: 'Release failed', sentence: explanation, tone: 'trouble' };
+    case 'released':
+      return { headline: 'Machine released', sentence: `The sensor on ${host} reports: connected to the network.`, tone: 'over' };
+  }
+}
+
+const MOMENTS: Record<string, string> = {
+  'detection.raised': 'Detected',
+  'approval.requested': 'Team asked',
+  'approval.decided': 'Decided',
+  'isolation.requested': 'LimaCharlie accepted the isolation',
+  'isolation.pending': 'Isolation waits: machine offline',
+  'isolation.unconfirmed': 'Isolation not confirmed in time',
+  'isolation.confirmed': 'Sensor reports isolated',
+  'isolation.failed': 'Isolation failed',
+  'isolation.refused': 'Isolation refused',
+  'isolation.simulated': 'Dry run: LimaCharlie not called',
+  'release.requested': 'Release asked for',
+  'release.accepted': 'LimaCharlie accepted the release',
+  'release.pending': 'Release waits: machine offline',
+  'release.unconfirmed': 'Release not confirmed in time',
+  'release.confirmed': 'Sensor reports connected',
+  'release.failed': 'Release failed',
+  'release.simulated': 'Dry run: LimaCharlie not called',
+};
+const OUTCOMES: Record<string, string> = {
+  isolate: 'Decided: isolate',
+  leave: 'Decided: do not isolate',
+  expired: 'Nobody decided in time',
+};
+
+/** One line of history in words. */
+export function describeMoment(moment: Incident['history'][number]): { what: string; note?: string | undefined } {
+  if (moment.type === 'approval.decided') return { what: OUTCOMES[moment.note ?? ''] ?? 'Decided' };
+  return { what: MOMENTS[moment.type] ?? moment.type, note: moment.note };
+}
+
+/** The state of the machine as far as the sensor reported it: never more. */
+export function connectionOf(status: Status): 'connected' | 'isolated' | 'unknown' {
+  if (status === 'contained' || status === 'releasing' || status.startsWith('release_')) return 'isolated';
+  return ['requested', 'unconfirmed', 'pending'].includes(status) ? 'unknown' : 'connected';
+}
