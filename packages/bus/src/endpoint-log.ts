@@ -36,13 +36,23 @@ export interface EndpointLog {
   load(endpoint: Endpoint, atLeast?: number): Promise<View>;
   /**
    * Folds, decides and appends, anew whenever somebody else was faster. Of two rivals exactly one is appended.
-   * Returns what was appended (nothing where the decision was to do nothing) and the state it was decided on.
+   * Returns what was appended (nothing where the decision was to do nothing) and the state it was decided on, which
+   * reaches at least to `atLeast`.
    */
-  transact(endpoint: Endpoint, decide: (state: EndpointState) => Decision): Promise<{ events: CordonEvent[]; view: View } | { refused: Refusal }>;
+  transact(
+    endpoint: Endpoint,
+    decide: (state: EndpointState) => Decision,
+    atLeast?: number,
+  ): Promise<{ events: CordonEvent[]; view: View } | { refused: Refusal }>;
   /** Keeps a snapshot of a view, unless a newer one is kept already. */
   keep(view: View): Promise<void>;
   /** An incident by its id, as it stood when last kept. */
   findIncident(id: string): Promise<Incident | undefined>;
+  /**
+   * Tells of every incident as it stands, then of every change, until stopped. `done` resolves with an error where the
+   * watch broke.
+   */
+  watchIncidents(listener: (incident: Incident) => void): Promise<{ stop(): void; done: Promise<unknown> }>;
 }
 
 type Parts = { js: JetStreamClient; jsm: JetStreamManager; snapshots: KV };
@@ -82,9 +92,9 @@ export function endpointLog({ js, jsm, snapshots }: Parts): EndpointLog {
       return false;
     },
 
-    async transact(endpoint, decide) {
+    async transact(endpoint, decide, atLeast) {
       for (let attempt = 0; attempt < CONFLICTS_MAX; attempt++) {
-        const view = await load(endpoint);
+        const view = await load(endpoint, atLeast);
         const decision = decide(view.state);
         if ('refused' in decision) return decision;
         try {
@@ -117,6 +127,24 @@ export function endpointLog({ js, jsm, snapshots }: Parts): EndpointLog {
       if (!/^[0-9a-f]{32}$/.test(id)) return undefined;
       const entry = await snapshots.get(`incident.${id}`);
       return entry?.operation === 'PUT' ? entry.json<{ incident: Incident }>().incident : undefined;
+    },
+
+    async watchIncidents(listener) {
+      const watch = await snapshots.watch({ key: 'incident.>' });
+      let stopped = false;
+      const told = (async () => {
+        for await (const entry of watch) {
+          if (entry.operation === 'PUT') listener(entry.json<{ incident: Incident }>().incident);
+        }
+        return stopped ? undefined : new Error('the watch on incidents ended');
+      })();
+      return {
+        stop: () => {
+          stopped = true;
+          watch.stop();
+        },
+        done: told.catch((error: unknown) => error),
+      };
     },
   };
 }

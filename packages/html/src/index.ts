@@ -1,0 +1,1 @@
+export { type Content, html, Html } from './html.ts';

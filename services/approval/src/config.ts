@@ -1,0 +1,29 @@
+import { list, port } from '@cordon/service';
+import { z } from 'zod';
+
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+
+/** A URL whose secrets travel encrypted: https, or http to this very machine. */
+const secureUrl = z
+  .url({ protocol: /^https?$/ })
+  .refine((value) => value.startsWith('https:') || LOOPBACK.test(new URL(value).hostname), 'must be https (http only for loopback)');
+
+export const settings = {
+  PORT: port(8081),
+  /** Where people reach this service: links, the Origin check and the sign-in redirect are built from it. */
+  PUBLIC_URL: secureUrl.transform((value) => value.replace(/\/+$/, '')),
+  OIDC_ISSUER: secureUrl,
+  OIDC_CLIENT_ID: z.string().min(1),
+  OIDC_CLIENT_SECRET: z.string().min(1),
+  /** What to ask the provider for. Left out: openid, email, profile, and groups where the provider knows it. */
+  OIDC_SCOPE: z.string().min(1).optional(),
+  OIDC_GROUPS_CLAIM: z.string().min(1).default('groups'),
+  OIDC_APPROVER_GROUP: z.string().min(1),
+  OIDC_VIEWER_GROUP: z.string().min(1),
+  SESSION_SECRET: z.string().min(32, 'needs at least 32 characters'),
+  /** Addresses of reverse proxies whose X-Forwarded-For is believed. */
+  TRUST_PROXY: list().optional(),
+  APPROVAL_EXPIRY_MINUTES: z.coerce.number().positive().default(30),
+  APPROVAL_QUIET_MINUTES: z.coerce.number().nonnegative().default(60),
+};
+export type Config = z.infer<z.ZodObject<typeof settings>>;
