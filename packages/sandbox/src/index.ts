@@ -1,2 +1,8 @@
 export { type Broker, startBroker } from './broker.ts';
-export { startSlack } from './slack.ts';
+export { type IdentityProvider, startIdentityProvider } from './identity-provider.ts';
+export { type LimaCharlieSandbox, startLimaCharlie } from './limacharlie.ts';
+export { loadRules } from './load-rules.ts';
+export { type Mail, type ReceivedMail, startMail } from './mail.ts';
+export { type Slack, startSlack } from './slack.ts';
+export type { SlackMessage } from './slack-workspace.ts';
+export { startWindowsMachine, type WindowsMachine } from './windows.ts';
