@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomInt, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -6,6 +6,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { endWithParent } from './end-with-parent.ts';
 import { findNatsServer } from './find-nats-server.ts';
 
 /** A running nats-server with JetStream. `kill` and `restart` exist so that tests can take it away. */
@@ -195,25 +196,4 @@ function greets({ host, port, serverName }: { host: string; port: number; server
       if (greeting.includes('\r\n')) settle(greeting.includes(serverName));
     });
   });
-}
-
-/**
- * Ends the broker, and removes its temporary folder, also when this process is killed: a shell waits on a pipe that the
- * system closes with us. Windows has no such shell; there an orderly exit has to do.
- */
-function endWithParent(child: ChildProcess, temporaryDir: string): { forget(): void } {
-  if (process.platform === 'win32') {
-    const kill = (): void => void child.kill('SIGKILL');
-    process.once('exit', kill);
-    return { forget: () => void process.off('exit', kill) };
-  }
-  const script = 'read -r _ || { kill -9 "$1" 2>/dev/null; sleep 0.2; rm -rf -- "$2"; }';
-  const watcher = spawn('sh', ['-c', script, 'broker-watcher', String(child.pid), temporaryDir], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-  });
-  watcher.on('error', () => undefined); // no shell: an unwatched broker still works
-  watcher.unref();
-  watcher.stdin.on('error', () => undefined);
-  return { forget: () => void (watcher.stdin.writableEnded || watcher.stdin.end('\n')) };
 }
