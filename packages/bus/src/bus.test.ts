@@ -1,0 +1,275 @@
+import { randomUUID } from 'node:crypto';
+import { ApprovalRequested, type CordonEvent, eventId, subjectOf } from '@cordon/contracts';
+import { aDetection, aDetectionRaised, anEndpoint } from '@cordon/contracts/builders';
+import { ask, decide, factsDigest } from '@cordon/incident';
+import { type Broker, startBroker } from '@cordon/sandbox';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { pino } from 'pino';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Bus, connectBus, CONSUMERS, DeadLetter, PermanentError, RetryLaterError } from './index.ts';
+
+const log = pino({ level: 'silent' });
+const policy = { expiryMs: 60_000, quietMs: 60_000 };
+let broker: Broker;
+let bus: Bus;
+
+beforeAll(async () => {
+  broker = await startBroker();
+  bus = await connectBus({ url: broker.url, name: 'test', log });
+});
+afterAll(async () => {
+  await bus.close();
+  await broker[Symbol.asyncDispose]();
+});
+
+const person = (subject: string) => ({ issuer: 'https://id.example.com', subject, name: subject });
+
+test('the same event appended twice is stored once', async () => {
+  const event = aDetectionRaised();
+  expect(await bus.log.append(event)).toMatchObject({ duplicate: false });
+  expect(await bus.log.append(event)).toMatchObject({ duplicate: true });
+  const { state } = await bus.log.load(event);
+  expect(state.incident?.detectionCount).toBe(1);
+});
+
+test('a detection is found again however long ago it was stored', async () => {
+  const event = aDetectionRaised();
+  const longAgo = new Date(Date.now() - 90 * 86_400_000);
+  expect(await bus.log.hasDetection(event, event.id, longAgo)).toBe(false);
+  await bus.log.append(event);
+  await bus.log.append(aDetectionRaised(aDetection({ endpoint: event })));
+  expect(await bus.log.hasDetection(event, event.id, longAgo)).toBe(true);
+  expect(await bus.log.hasDetection(anEndpoint(), event.id, longAgo)).toBe(false);
+});
+
+test('of many who decide at once exactly one wins, and the others learn who', async () => {
+  for (let round = 0; round < 5; round++) {
+    const event = aDetectionRaised();
+    await bus.log.append(event);
+    await bus.log.transact(event, (state) => ask(state, policy, new Date()));
+    const results = await Promise.all(
+      Array.from({ length: 20 }, async (_, index) =>
+        bus.log.transact(event, (state) => {
+          if (!state.incident) throw new Error('no incident');
+          const { id: incidentId } = state.incident;
+          const outcome = index % 2 ? ('isolate' as const) : ('leave' as const);
+          return decide(state, { incidentId, outcome, person: person(`p${index}`), reason: 'because', factsDigest: factsDigest(state.incident) }, policy, new Date());
+        }),
+      ),
+    );
+    const won = results.filter((result) => 'events' in result);
+    expect(won).toHaveLength(1);
+    const [winner] = won;
+    const decidedBy = winner && 'events' in winner && winner.events[0]?.type === 'approval.decided' ? winner.events[0].data.decidedBy : undefined;
+    for (const result of results) {
+      if ('refused' in result) expect(result.refused).toMatchObject({ because: 'already_decided', incident: { decision: { decidedBy } } });
+    }
+  }
+});
+
+test('two detections handled at once ask once', async () => {
+  const first = aDetectionRaised();
+  await bus.log.append(first);
+  await bus.log.append(aDetectionRaised(aDetection({ endpoint: first })));
+  await Promise.all(Array.from({ length: 10 }, () => bus.log.transact(first, (state) => ask(state, policy, new Date()))));
+  expect((await bus.log.load(first)).state.incident).toMatchObject({ status: 'asked', detectionCount: 2, history: [{ type: 'detection.raised' }, { type: 'approval.requested' }] });
+});
+
+test('a kept snapshot changes nothing but the work, and an older one never replaces it', async () => {
+  const first = aDetectionRaised();
+  await bus.log.append(first);
+  const early = await bus.log.load(first);
+  await bus.log.transact(first, (state) => ask(state, policy, new Date()));
+  const late = await bus.log.load(first);
+  await bus.log.keep(late);
+  await bus.log.keep(early);
+  await bus.log.append(aDetectionRaised(aDetection({ endpoint: first })));
+  const folded = await bus.log.load(first);
+  expect(folded.state.incident).toMatchObject({ status: 'asked', detectionCount: 2 });
+  expect(await bus.log.findIncident(folded.state.incident?.id ?? '')).toMatchObject({ status: 'asked' });
+  expect(await bus.log.findIncident('../endpoint')).toBeUndefined();
+});
+
+test('an incident that was replaced can still be found as it ended', async () => {
+  const first = aDetectionRaised();
+  await bus.log.append(first);
+  await bus.log.transact(first, (state) => ask(state, policy, new Date()));
+  await bus.log.transact(first, (state) => {
+    if (!state.incident) throw new Error('no incident');
+    const command = { incidentId: state.incident.id, outcome: 'leave' as const, person: person('a'), reason: 'because', factsDigest: factsDigest(state.incident) };
+    return decide(state, command, policy, new Date());
+  });
+  await bus.log.append(aDetectionRaised(aDetection({ endpoint: first, commandLine: 'something else' })));
+  const view = await bus.log.load(first);
+  await bus.log.keep(view); // one snapshot over both incidents
+  expect(view.replaced).toHaveLength(1);
+  expect(await bus.log.findIncident(view.replaced[0]?.id ?? '')).toMatchObject({ status: 'left' });
+});
+
+test('every incident and every change is told to a watcher', async () => {
+  const told = new Map<string, string>();
+  const watch = await bus.log.watchIncidents((incident) => told.set(incident.endpointId, incident.status));
+  const event = aDetectionRaised();
+  await bus.log.append(event);
+  await bus.log.keep(await bus.log.load(event));
+  await expect.poll(() => told.get(event.endpointId)).toBe('new');
+  await bus.log.transact(event, (state) => ask(state, policy, new Date()));
+  await bus.log.keep(await bus.log.load(event));
+  await expect.poll(() => told.get(event.endpointId)).toBe('asked');
+  watch.stop();
+  expect(await watch.done).toBeUndefined();
+});
+
+test('a deadline is delivered when due, also when it was armed twice, and at once when it is past', async () => {
+  const due: string[] = [];
+  const consumption = await bus.consumeDeadlines(CONSUMERS.expire, async ({ incidentId }) => void due.push(incidentId));
+  const [past, soon] = [randomUUID(), randomUUID()];
+  const at = new Date(Date.now() + 1000);
+  await bus.arm({ ...anEndpoint(), incidentId: past }, new Date(Date.now() - 60_000));
+  const endpoint = anEndpoint();
+  await bus.arm({ ...endpoint, incidentId: soon }, at);
+  await bus.arm({ ...endpoint, incidentId: soon }, at);
+  await expect.poll(() => due, { timeout: 10_000 }).toEqual([past, soon]);
+  expect(Date.now()).toBeGreaterThanOrEqual(at.getTime());
+  await consumption.stop();
+});
+
+/** A consumer of its own, so that tests do not take each other's messages. */
+async function consumerFor(endpoint: { tenantId: string; endpointId: string }) {
+  const connection = await connect({ servers: broker.url });
+  const jsm = await jetstreamManager(connection);
+  const spec = { name: `test-${randomUUID()}`, stream: 'CORDON_EVENTS', filters: [subjectOf(endpoint, '>')], concurrency: 4, maxAckPending: 100 };
+  await jsm.consumers.add(spec.stream, { durable_name: spec.name, ack_policy: 'explicit', filter_subjects: spec.filters });
+  return {
+    spec,
+    pending: async () => {
+      const info = await jsm.consumers.info(spec.stream, spec.name);
+      return info.num_pending + info.num_ack_pending;
+    },
+    letters: async () => {
+      const found: DeadLetter[] = [];
+      const info = await jsm.streams.info('CORDON_DEAD_LETTERS', { subjects_filter: `cordon.dead.CORDON_EVENTS.${spec.name}` });
+      for (const subject of Object.keys(info.state.subjects ?? {})) {
+        const message = await jsm.streams.getMessage('CORDON_DEAD_LETTERS', { last_by_subj: subject });
+        if (message) found.push(DeadLetter.parse(message.json()));
+      }
+      return found;
+    },
+    raw: (payload: string) => jetstream(connection).publish(subjectOf(endpoint, 'approval.requested'), payload),
+    [Symbol.asyncDispose]: () => connection.close(),
+  };
+}
+
+const aQuestion = (endpoint: { tenantId: string; endpointId: string }): CordonEvent =>
+  ApprovalRequested.create({
+    id: eventId('test', randomUUID()),
+    source: '/test',
+    at: new Date(),
+    endpoint,
+    data: { incidentId: randomUUID(), expiresAt: new Date().toISOString(), votesNeeded: 1, why: 'a test' },
+  });
+
+test('a failing handler is tried again, and the next message is handled meanwhile', async () => {
+  const endpoint = anEndpoint();
+  await using consumer = await consumerFor(endpoint);
+  const [bad, good] = [aQuestion(endpoint), aQuestion(endpoint)];
+  const seen: string[] = [];
+  let failures = 2;
+  const consumption = await bus.consumeEvents(consumer.spec, async (event) => {
+    if (event.id === bad.id && failures-- > 0) throw new Error('a dependency is away');
+    seen.push(event.id);
+  });
+  await bus.log.append(bad);
+  await bus.log.append(good);
+  await expect.poll(() => seen).toEqual([good.id, bad.id]);
+  await consumption.stop();
+  await expect.poll(consumer.pending).toBe(0);
+  expect(await consumer.letters()).toEqual([]);
+});
+
+test('what can never work and what does not parse goes to the dead letters, and the next message is handled', async () => {
+  const endpoint = anEndpoint();
+  await using consumer = await consumerFor(endpoint);
+  const handled: string[] = [];
+  const consumption = await bus.consumeEvents(consumer.spec, async (event) => {
+    if (event.id === refused.id) throw new PermanentError('this can never work');
+    handled.push(event.id);
+  });
+  const [refused, good] = [aQuestion(endpoint), aQuestion(endpoint)];
+  await bus.log.append(refused);
+  await expect.poll(consumer.letters).toMatchObject([{ reason: 'this can never work', subject: subjectOf(endpoint, 'approval.requested'), attempts: 1, consumer: consumer.spec.name }]);
+  await consumer.raw('{"not":"an event"}');
+  await bus.log.append(good);
+  await expect.poll(() => handled).toEqual([good.id]);
+  await expect.poll(async () => (await consumer.letters())[0]?.reason).toMatch(/not a message this service understands/);
+  await consumption.stop();
+  await expect.poll(consumer.pending).toBe(0);
+});
+
+test('waiting is not failing: a message may come back any number of times', async () => {
+  const endpoint = anEndpoint();
+  await using consumer = await consumerFor(endpoint);
+  let looks = 0;
+  const consumption = await bus.consumeEvents(consumer.spec, async () => {
+    if (++looks < 30) throw new RetryLaterError(10, 'not yet');
+  });
+  await bus.log.append(aQuestion(endpoint));
+  await expect.poll(() => looks, { timeout: 10_000 }).toBe(30);
+  await consumption.stop();
+  await expect.poll(consumer.pending).toBe(0);
+  expect(await consumer.letters()).toEqual([]);
+});
+
+test('stopping finishes the message in hand and hands back the rest', async () => {
+  const endpoint = anEndpoint();
+  await using consumer = await consumerFor(endpoint);
+  const started = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  const finished: string[] = [];
+  const consumption = await bus.consumeEvents({ ...consumer.spec, concurrency: 1 }, async (event) => {
+    started.resolve();
+    await release.promise;
+    finished.push(event.id);
+  });
+  const events = [aQuestion(endpoint), aQuestion(endpoint), aQuestion(endpoint)];
+  for (const event of events) await bus.log.append(event);
+  await started.promise;
+  const stopped = consumption.stop();
+  release.resolve();
+  await stopped;
+  expect(finished).toEqual([events[0]?.id]);
+  await expect.poll(consumer.pending).toBe(2);
+
+  const next = await bus.consumeEvents(consumer.spec, async (event) => void finished.push(event.id));
+  await expect.poll(() => finished.toSorted()).toEqual(events.map((event) => event.id).toSorted());
+  await next.stop();
+});
+
+test('a broker that is killed and comes back loses nothing, and appends meanwhile wait for it', async () => {
+  await using mortal = await startBroker();
+  await using client = await connectBus({ url: mortal.url, name: 'mortal', log });
+  const before = aDetectionRaised();
+  await client.log.append(before);
+  const handled: string[] = [];
+  const consumption = await client.consumeEvents(CONSUMERS.ask, async (event) => void handled.push(event.id));
+  await expect.poll(() => handled).toContain(before.id);
+
+  await mortal.kill();
+  await expect.poll(() => client.isConnected()).toBe(false);
+  const after = aDetectionRaised();
+  const appended = client.log.append(after);
+  await mortal.restart();
+  expect(await appended).toMatchObject({ duplicate: false });
+  await expect.poll(() => handled, { timeout: 20_000 }).toContain(after.id);
+  expect((await client.log.load(before)).state.incident).toBeDefined();
+  await consumption.stop();
+});
+
+test('without a broker an append fails in time instead of waiting for ever', async () => {
+  await using mortal = await startBroker();
+  await using client = await connectBus({ url: mortal.url, name: 'mortal', log });
+  await mortal.kill();
+  await expect(client.log.append(aDetectionRaised())).rejects.toMatchObject({ name: 'BrokerUnavailableError' });
+  await mortal.restart();
+});
