@@ -34,6 +34,8 @@ export interface System extends AsyncDisposable {
   readonly ingestUrl: string;
   readonly approvalUrl: string;
   readonly webhook: { url: string; secret: string };
+  /** What the stand-ins were started with, by the names of the settings: for tests that look for leaks. */
+  readonly secrets: Record<string, string>;
   readonly services: Record<ServiceName, ServiceProcess>;
   readonly broker: Broker | undefined;
   readonly limaCharlie: LimaCharlieSandbox | undefined;
@@ -162,6 +164,7 @@ export async function startSystem({ stateDir, env = {}, ports = {}, hostname = '
       ingestUrl,
       approvalUrl,
       webhook,
+      secrets: standIns,
       services,
       broker,
       limaCharlie,

@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { commonSettings, loadConfig } from '@cordon/service';
+import { settings as approval } from '../../services/approval/src/config.ts';
+import { settings as ingest } from '../../services/ingest/src/config.ts';
+import { settings as executor } from '../../services/isolation-executor/src/config.ts';
+import { settings as notifier } from '../../services/notifier/src/config.ts';
+
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+export const readText = (file: string): string => readFileSync(`${ROOT}${file}`, 'utf8');
+
+const describe = <Own extends object>(name: string, own: Own) => {
+  const adminPort = Number(/adminPort: (\d+)/.exec(readText(`services/${name}/src/main.ts`))?.[1]);
+  return { name, adminPort, settings: { ...commonSettings(adminPort), ...own } };
+};
+
+/** What is deployed, with every setting that it reads. */
+export const SERVICES = [
+  { ...describe('ingest', ingest), port: loadConfig({ PORT: ingest.PORT }, {}).PORT },
+  { ...describe('approval', approval), port: loadConfig({ PORT: approval.PORT }, {}).PORT },
+  { ...describe('isolation-executor', executor), port: undefined },
+  { ...describe('notifier', notifier), port: undefined },
+];
+export type Service = (typeof SERVICES)[number];
+
+/** For tests only: a value for every secret that a service would accept. */
+export const SECRETS: Record<string, string> = {
+  LIMACHARLIE_WEBHOOK_SECRETS: 'old-webhook-secret,new-webhook-secret',
+  OIDC_CLIENT_SECRET: 'client-secret',
+  SESSION_SECRET: 'session-secret-of-at-least-32-characters',
+  LIMACHARLIE_API_KEY: '00000000-0000-0000-0000-000000000000',
+  SLACK_BOT_TOKEN: 'bot-token',
+  SMTP_URL: 'smtp://user:password@mail.example.com:587',
+};
+
+/** What is wrong with the variables a service would be given: unknown names, and all that it would complain of. */
+export function faultsOfEnvironment(service: Service, env: Record<string, string>): string[] {
+  const names = Object.keys(service.settings);
+  const unknown = Object.keys(env).filter((name) => !names.includes(name.replace(/_FILE$/, '')));
+  const faults = unknown.map((name) => `${service.name}: ${name} is no setting`);
+  try {
+    loadConfig(service.settings, env);
+  } catch (error) {
+    faults.push(`${service.name}: ${error instanceof Error ? error.message.trim() : String(error)}`);
+  }
+  return faults;
+}

@@ -1,0 +1,59 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+// `npm test`: everything that proves Cordon, in order of how fast it fails. Ends with one line that counts.
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const artifacts = `${root}test/artifacts`;
+mkdirSync(artifacts, { recursive: true });
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const totals = { passed: 0, failed: 0, skipped: 0 };
+const skipped: string[] = [];
+
+await check('format', ['oxfmt', '--check', '.']);
+await check('lint', ['oxlint', '--type-aware', '--deny-warnings']);
+await check('types', ['tsc', '--noEmit']);
+await suite('unit'); // pure rules, handlers on a real broker, adapters and routes over real sockets
+await suite('system'); // all of Cordon as processes: scenarios, crashes, real browser
+
+if (skipped.length > 0) say(`\nSkipped on this machine, with the reason:\n${skipped.map((name) => `  ${name}`).join('\n')}`);
+say(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
+process.exit(totals.failed === 0 ? 0 : 1);
+
+async function run(command: string[]): Promise<number> {
+  const [program = '', ...args] = command;
+  const child = spawn(program, args, { cwd: root, stdio: 'inherit' });
+  return new Promise((resolve) => {
+    child.once('exit', (code) => resolve(code ?? 1));
+    child.once('error', (error) => {
+      say(error.message);
+      resolve(1);
+    });
+  });
+}
+
+async function check(name: string, command: string[]): Promise<void> {
+  say(`\n== ${name}: ${command.join(' ')}`);
+  if ((await run(command)) === 0) totals.passed++;
+  else totals.failed++;
+}
+
+type Results = { testResults: { status: string; message: string; assertionResults: { status: string; fullName: string }[] }[] };
+
+async function suite(project: string): Promise<void> {
+  const command = ['vitest', 'run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${artifacts}/${project}.json`];
+  say(`\n== ${project} tests`);
+  const code = await run(command);
+  const report = `${artifacts}/${project}.json`;
+  const results: Results = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : { testResults: [] };
+  const tests = results.testResults.flatMap((file) => file.assertionResults);
+  const count = (status: string): number => tests.filter((test) => test.status === status).length;
+  const notRun = tests.filter((test) => test.status === 'pending' || test.status === 'skipped' || test.status === 'todo');
+  const failed = count('failed') + results.testResults.filter((file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed')).length;
+  totals.passed += count('passed');
+  totals.failed += failed === 0 && code !== 0 ? 1 : failed;
+  totals.skipped += notRun.length;
+  skipped.push(...notRun.map((test) => test.fullName));
+}
