@@ -64,7 +64,7 @@ test.each(['500', '429', 'dropped', 'slow'] as const)('LimaCharlie answers %s: t
   expect(story.isolations()).toBe(before + 1);
 });
 
-test('the broker down: webhooks get 503 and are not lost, and the job is finished when it is back', async () => {
+test('the broker down: webhooks are refused, and the job is done when it is back', async () => {
   const { broker, limaCharlie, machine } = story.parts;
   await broker.kill();
   await story.attack(); // its webhooks are refused: LimaCharlie pauses its output

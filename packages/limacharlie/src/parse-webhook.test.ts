@@ -60,5 +60,5 @@ test('a long run of blanks and a deep nesting take no time to speak of', () => {
   const start = performance.now();
   expect(parseWebhook(`${blanks}\n${blanks}`)).toHaveLength(2);
   expect(parseWebhook(deep)).toHaveLength(1);
-  expect(performance.now() - start).toBeLessThan(2_000);
+  expect(performance.now() - start).toBeLessThan(10_000); // quadratic would be minutes
 });

@@ -1,28 +1,30 @@
-import { html, type Html } from '@cordon/html';
+import { html, type Content, type Html } from '@cordon/html';
 import type { ReceivedMail } from './mail.ts';
 
-/** The mailbox as a list of threads, the latest first. `hrefOf` says where a mail is shown. Goes with `mailStyles`. */
-export function renderMailbox(mails: ReceivedMail[], hrefOf: (mail: ReceivedMail) => string): Html {
+/** The mailbox as a list of threads, the latest first. `hrefOf` says where a mail is shown. Goes with `mail.css`. */
+export function renderMailbox(mails: ReceivedMail[], hrefOf: (mail: ReceivedMail) => string, shownId?: string): Html {
   const threads = groupByThread(mails).toSorted((a, b) => lastAt(b).localeCompare(lastAt(a)));
   return html`<section class="mailbox" aria-label="Mailbox">
-    ${threads.length === 0 && html`<p class="mail-empty">No mail yet.</p>`}
+    ${threads.length === 0 && html`<p class="mail-empty">No mail yet. The question comes here too.</p>`}
     ${threads.map(
       (thread) =>
         html`<ol class="mail-thread">
-          ${thread.map((mail) => renderRow(mail, hrefOf(mail)))}
+          ${thread.map((mail) => renderRow(mail, hrefOf(mail), mail.id === shownId))}
         </ol>`,
     )}
   </section>`;
 }
 
-function renderRow(mail: ReceivedMail, href: string): Html {
+function renderRow(mail: ReceivedMail, href: string, isShown: boolean): Html {
   return html`<li>
-    <a href="${href}">${mail.subject || '(no subject)'}</a>
-    <span class="mail-meta">
-      to ${mail.recipients.join(', ')} at
-      <time datetime="${mail.receivedAt}" title="${mail.receivedAt}">${mail.receivedAt.slice(11, 16)} UTC</time>
-      ${mail.deliveries > 1 && html`<b>delivered ${mail.deliveries} times</b>`}
-    </span>
+    <a href="${href}" id="mail-${mail.id}" ${isShown && html`aria-current="true"`}>
+      <bdi class="mail-subject">${mail.subject || '(no subject)'}</bdi>
+      <span class="mail-meta">
+        to ${mail.recipients.join(', ')} at
+        <time datetime="${mail.receivedAt}" title="${mail.receivedAt}">${mail.receivedAt.slice(11, 16)} UTC</time>
+        ${mail.deliveries > 1 && html`<b>delivered ${mail.deliveries} times</b>`}
+      </span>
+    </a>
   </li>`;
 }
 
@@ -31,40 +33,51 @@ function renderRow(mail: ReceivedMail, href: string): Html {
  * links open in a new tab, as those of a web mailer do.
  */
 export function renderMail(mail: ReceivedMail): Html {
-  const headers: [name: string, value: string | undefined][] = [
-    ['From', mail.from],
-    ['To', mail.to],
-    ['Delivered to', mail.recipients.join(', ')],
-    ['Received', mail.receivedAt],
-    ['Message-ID', mail.messageId],
-    ['In-Reply-To', mail.inReplyTo],
-    ['References', mail.references.join(' ')],
-    ...Object.entries(mail.headers),
-  ];
+  const time = html`<time datetime="${mail.receivedAt}">${mail.receivedAt.slice(0, 19).replace('T', ' ')} UTC</time>`;
   return html`<article class="mail">
-    <h2>${mail.subject || '(no subject)'}</h2>
-    <dl class="mail-headers">
-      ${headers.map(
-        ([name, value]) =>
-          value !== undefined &&
-          value !== '' &&
-          html`<dt>${name}</dt>
-            <dd>${value}</dd>`,
-      )}
-    </dl>
+    <h3>${mail.subject || '(no subject)'}</h3>
+    ${renderHeaders([
+      ['From', mail.from],
+      ['To', mail.to],
+      ['Received', time],
+    ])}
+    <details class="mail-more" id="mail-more">
+      <summary>All headers</summary>
+      ${renderHeaders([
+        ['Delivered to', mail.recipients.join(', ')],
+        ['Message-ID', mail.messageId],
+        ['In-Reply-To', mail.inReplyTo],
+        ['References', mail.references.join(' ')],
+        ...Object.entries(mail.headers),
+      ])}
+    </details>
     ${
-      mail.html !== undefined &&
-      html`<h3>HTML</h3>
-        <iframe
-          class="mail-html"
-          title="HTML part of the mail"
-          sandbox="allow-popups allow-popups-to-escape-sandbox"
-          srcdoc="${linksToNewTab(mail.html)}"
-        ></iframe>`
+      mail.html === undefined
+        ? html`<pre class="mail-text">${mail.text}</pre>`
+        : html`<iframe
+              class="mail-html"
+              title="HTML part of the mail"
+              sandbox="allow-popups allow-popups-to-escape-sandbox"
+              srcdoc="${linksToNewTab(mail.html)}"
+            ></iframe>
+            <details class="mail-more" id="mail-plain">
+              <summary>The same as plain text</summary>
+              <pre class="mail-text">${mail.text}</pre>
+            </details>`
     }
-    <h3>Text</h3>
-    <pre class="mail-text">${mail.text}</pre>
   </article>`;
+}
+
+function renderHeaders(headers: [name: string, value: Content][]): Html {
+  return html`<dl class="mail-headers">
+    ${headers.map(
+      ([name, value]) =>
+        value !== undefined &&
+        value !== '' &&
+        html`<dt>${name}</dt>
+          <dd>${value}</dd>`,
+    )}
+  </dl>`;
 }
 
 function linksToNewTab(document: string): string {
@@ -95,21 +108,3 @@ function groupByThread(mails: ReceivedMail[]): ReceivedMail[][] {
 }
 
 const lastAt = (thread: ReceivedMail[]): string => thread.at(-1)?.receivedAt ?? '';
-
-/** The style sheet of mailbox and mail. */
-export const mailStyles = `
-.mailbox, .mail { font: 15px/1.5 system-ui, sans-serif; color: #1d1c1d; background: #fff; overflow-wrap: anywhere; }
-.mail-empty { color: #595959; }
-.mail-thread { margin: 0; padding: 8px 0; border-bottom: 1px solid #ddd; list-style: none; }
-.mail-thread li { padding: 4px 0; }
-.mail-thread li + li { padding-left: 24px; }
-.mail-thread a { font-weight: 700; color: #0b57a4; }
-.mail-meta { display: block; font-size: 13px; color: #595959; }
-.mail h2 { margin: 0 0 12px; font-size: 20px; }
-.mail h3 { margin: 16px 0 4px; font-size: 14px; color: #595959; }
-.mail-headers { display: grid; grid-template-columns: max-content 1fr; gap: 2px 12px; margin: 0; font-size: 13px; }
-.mail-headers dt { color: #595959; }
-.mail-headers dd { margin: 0; }
-.mail-html { width: 100%; height: 620px; border: 1px solid #ddd; background: #fff; resize: vertical; }
-.mail-text { padding: 12px; border: 1px solid #ddd; background: #f8f8f8; font: 13px/1.5 ui-monospace, monospace; white-space: pre-wrap; }
-`;

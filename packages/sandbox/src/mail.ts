@@ -143,7 +143,13 @@ export async function startMail({ port = 0, stateFile }: MailOptions = {}): Prom
     port: address.port,
     url: `smtp://127.0.0.1:${address.port}`,
     mails: () => state.value,
-    faults,
+    faults: {
+      ...faults,
+      add(fault) {
+        faults.add(fault);
+        if (fault.kind === 'down') for (const socket of sockets.values()) socket.destroy(); // also who is connected already
+      },
+    },
     close,
     [Symbol.asyncDispose]: close,
   };

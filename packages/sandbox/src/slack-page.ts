@@ -3,15 +3,15 @@ import type { Block, Button, RichTextElement, RichTextPart, Text } from './block
 import { emoji, formatDate, link, mention, renderMrkdwn, withEmoji } from './mrkdwn.ts';
 import type { SlackMessage, SlackReply } from './slack-workspace.ts';
 
-/** The channel as a person sees it in Slack, oldest message first. Goes with `slackStyles`. */
+/** The channel as a person sees it in Slack, oldest message first. Goes with `slack.css`. */
 export function renderSlackChannel(messages: SlackMessage[], channelName: string): Html {
   const days = Map.groupBy(messages, ({ at }) => at.slice(0, 10));
   return html`<section class="slack" aria-label="Slack channel ${channelName}">
-    <h2 class="slack-channel">#${channelName}</h2>
-    ${messages.length === 0 && html`<p class="slack-empty">No message yet.</p>`}
+    <h3 class="slack-channel"># ${channelName}</h3>
+    ${messages.length === 0 && html`<p class="slack-empty">No message yet. The question comes here once something is detected.</p>`}
     ${[...days].map(
       ([day, ofDay]) =>
-        html`<h3 class="slack-day"><time datetime="${day}">${longDay(day)}</time></h3>
+        html`<p class="slack-day" id="slack-${day}"><time datetime="${day}">${longDay(day)}</time></p>
           ${ofDay.map(renderRoot)}`,
     )}
   </section>`;
@@ -27,7 +27,7 @@ function renderRoot(message: SlackMessage): Html {
     message,
     replies.length > 0 &&
       html`<details class="slack-thread">
-        <summary>${count}</summary>
+        <summary>${count} <span class="slack-latest">${renderMrkdwn(replies.at(-1)?.text ?? '')}</span></summary>
         ${replies.map((reply) => renderMessage(reply))}
       </details>`,
   );
@@ -144,36 +144,3 @@ function renderUnstyled(element: Exclude<RichTextElement, { type: 'emoji' }>): C
       return formatDate(element.timestamp, element.format, element.fallback ?? '', element.url);
   }
 }
-
-/** The style sheet of the channel: no fonts, images or other things from outside. */
-export const slackStyles = `
-.slack { font: 15px/1.46 system-ui, sans-serif; color: #1d1c1d; background: #fff; overflow-wrap: anywhere; }
-.slack-channel { margin: 0; padding: 12px 20px; font-size: 18px; border-bottom: 1px solid #ddd; }
-.slack-empty { padding: 8px 20px; color: #616061; }
-.slack-day { margin: 16px 20px 4px; font-size: 13px; text-align: center; color: #454245; }
-.slack-message { display: flex; gap: 8px; padding: 8px 20px; }
-.slack-avatar { flex: none; width: 36px; height: 36px; border-radius: 4px; background: #12344d; color: #fff; font-weight: 700; text-align: center; line-height: 36px; }
-.slack-body { flex: 1; min-width: 0; max-width: 720px; }
-.slack-byline { margin: 0; }
-.slack-byline time, .slack-context, .slack-edited { font-size: 12px; color: #616061; }
-.slack-badge { padding: 0 3px; border-radius: 2px; background: #e8e8e8; color: #4a4a4a; font-size: 10px; font-weight: 700; vertical-align: 1px; }
-.slack-header { margin: 8px 0; font-size: 18px; }
-.slack-section, .slack-rich { margin: 4px 0; }
-.slack-fields { display: grid; grid-template-columns: 1fr 1fr; gap: 8px 16px; margin: 4px 0; }
-.slack-context { margin: 4px 0; }
-.slack-actions { display: flex; flex-wrap: wrap; gap: 8px; margin: 8px 0; }
-.slack-button { display: inline-block; padding: 4px 12px; border: 1px solid #bbb; border-radius: 4px; background: #fff; color: #1d1c1d; font: inherit; font-size: 13px; font-weight: 700; text-decoration: none; }
-.slack-button-primary { border-color: #007a5a; background: #007a5a; color: #fff; }
-.slack-button-danger { border-color: #b3164a; color: #b3164a; }
-.slack-button:focus-visible, .slack a:focus-visible, .slack summary:focus-visible { outline: 3px solid #1264a3; outline-offset: 2px; }
-.slack a:not(.slack-button) { color: #1264a3; }
-.slack pre { margin: 4px 0; padding: 8px; border: 1px solid #ddd; border-radius: 4px; background: #f8f8f8; font: 12px/1.5 ui-monospace, monospace; white-space: pre-wrap; }
-.slack code { padding: 1px 3px; border: 1px solid #ddd; border-radius: 3px; background: #f8f8f8; color: #a3123f; font: 12px ui-monospace, monospace; }
-.slack blockquote { margin: 4px 0; padding-left: 12px; border-left: 4px solid #ddd; }
-.slack hr { margin: 8px 0; border: 0; border-top: 1px solid #ddd; }
-.slack-mention { padding: 0 2px; border-radius: 3px; background: #fbe19d; color: #6b4400; font-weight: 700; }
-.slack-auto-link { color: #1264a3; text-decoration: underline dotted; }
-.slack-thread { margin-top: 4px; }
-.slack-thread summary { color: #1264a3; font-size: 13px; font-weight: 700; cursor: pointer; }
-.slack-thread .slack-message { padding: 6px 0; }
-`;
