@@ -54,16 +54,31 @@ test('of many who decide at once exactly one wins, and the others learn who', as
           if (!state.incident) throw new Error('no incident');
           const { id: incidentId } = state.incident;
           const outcome = index % 2 ? ('isolate' as const) : ('leave' as const);
-          return decide(state, { incidentId, outcome, person: person(`p${index}`), reason: 'because', factsDigest: factsDigest(state.incident) }, policy, new Date());
+          return decide(
+            state,
+            {
+              incidentId,
+              outcome,
+              person: person(`p${index}`),
+              reason: 'because',
+              factsDigest: factsDigest(state.incident),
+            },
+            policy,
+            new Date(),
+          );
         }),
       ),
     );
     const won = results.filter((result) => 'events' in result);
     expect(won).toHaveLength(1);
     const [winner] = won;
-    const decidedBy = winner && 'events' in winner && winner.events[0]?.type === 'approval.decided' ? winner.events[0].data.decidedBy : undefined;
+    const decidedBy =
+      winner && 'events' in winner && winner.events[0]?.type === 'approval.decided'
+        ? winner.events[0].data.decidedBy
+        : undefined;
     for (const result of results) {
-      if ('refused' in result) expect(result.refused).toMatchObject({ because: 'already_decided', incident: { decision: { decidedBy } } });
+      if ('refused' in result)
+        expect(result.refused).toMatchObject({ because: 'already_decided', incident: { decision: { decidedBy } } });
     }
   }
 });
@@ -72,8 +87,14 @@ test('two detections handled at once ask once', async () => {
   const first = aDetectionRaised();
   await bus.log.append(first);
   await bus.log.append(aDetectionRaised(aDetection({ endpoint: first })));
-  await Promise.all(Array.from({ length: 10 }, () => bus.log.transact(first, (state) => ask(state, policy, new Date()))));
-  expect((await bus.log.load(first)).state.incident).toMatchObject({ status: 'asked', detectionCount: 2, history: [{ type: 'detection.raised' }, { type: 'approval.requested' }] });
+  await Promise.all(
+    Array.from({ length: 10 }, () => bus.log.transact(first, (state) => ask(state, policy, new Date()))),
+  );
+  expect((await bus.log.load(first)).state.incident).toMatchObject({
+    status: 'asked',
+    detectionCount: 2,
+    history: [{ type: 'detection.raised' }, { type: 'approval.requested' }],
+  });
 });
 
 test('a kept snapshot changes nothing but the work, and an older one never replaces it', async () => {
@@ -97,7 +118,13 @@ test('an incident that was replaced can still be found as it ended', async () =>
   await bus.log.transact(first, (state) => ask(state, policy, new Date()));
   await bus.log.transact(first, (state) => {
     if (!state.incident) throw new Error('no incident');
-    const command = { incidentId: state.incident.id, outcome: 'leave' as const, person: person('a'), reason: 'because', factsDigest: factsDigest(state.incident) };
+    const command = {
+      incidentId: state.incident.id,
+      outcome: 'leave' as const,
+      person: person('a'),
+      reason: 'because',
+      factsDigest: factsDigest(state.incident),
+    };
     return decide(state, command, policy, new Date());
   });
   await bus.log.append(aDetectionRaised(aDetection({ endpoint: first, commandLine: 'something else' })));
@@ -139,8 +166,18 @@ test('a deadline is delivered when due, also when it was armed twice, and at onc
 async function consumerFor(endpoint: { tenantId: string; endpointId: string }) {
   const connection = await connect({ servers: broker.url });
   const jsm = await jetstreamManager(connection);
-  const spec = { name: `test-${randomUUID()}`, stream: 'CORDON_EVENTS', filters: [subjectOf(endpoint, '>')], concurrency: 4, maxAckPending: 100 };
-  await jsm.consumers.add(spec.stream, { durable_name: spec.name, ack_policy: 'explicit', filter_subjects: spec.filters });
+  const spec = {
+    name: `test-${randomUUID()}`,
+    stream: 'CORDON_EVENTS',
+    filters: [subjectOf(endpoint, '>')],
+    concurrency: 4,
+    maxAckPending: 100,
+  };
+  await jsm.consumers.add(spec.stream, {
+    durable_name: spec.name,
+    ack_policy: 'explicit',
+    filter_subjects: spec.filters,
+  });
   return {
     spec,
     pending: async () => {
@@ -149,7 +186,9 @@ async function consumerFor(endpoint: { tenantId: string; endpointId: string }) {
     },
     letters: async () => {
       const found: DeadLetter[] = [];
-      const info = await jsm.streams.info('CORDON_DEAD_LETTERS', { subjects_filter: `cordon.dead.CORDON_EVENTS.${spec.name}` });
+      const info = await jsm.streams.info('CORDON_DEAD_LETTERS', {
+        subjects_filter: `cordon.dead.CORDON_EVENTS.${spec.name}`,
+      });
       for (const subject of Object.keys(info.state.subjects ?? {})) {
         const message = await jsm.streams.getMessage('CORDON_DEAD_LETTERS', { last_by_subj: subject });
         if (message) found.push(DeadLetter.parse(message.json()));
@@ -198,11 +237,22 @@ test('what can never work and what does not parse goes to the dead letters, and 
   });
   const [refused, good] = [aQuestion(endpoint), aQuestion(endpoint)];
   await bus.log.append(refused);
-  await expect.poll(consumer.letters).toMatchObject([{ reason: 'this can never work', subject: subjectOf(endpoint, 'approval.requested'), attempts: 1, consumer: consumer.spec.name }]);
+  await expect
+    .poll(consumer.letters)
+    .toMatchObject([
+      {
+        reason: 'this can never work',
+        subject: subjectOf(endpoint, 'approval.requested'),
+        attempts: 1,
+        consumer: consumer.spec.name,
+      },
+    ]);
   await consumer.raw('{"not":"an event"}');
   await bus.log.append(good);
   await expect.poll(() => handled).toEqual([good.id]);
-  await expect.poll(async () => (await consumer.letters())[0]?.reason).toMatch(/not a message this service understands/);
+  await expect
+    .poll(async () => (await consumer.letters())[0]?.reason)
+    .toMatch(/not a message this service understands/);
   await consumption.stop();
   await expect.poll(consumer.pending).toBe(0);
 });

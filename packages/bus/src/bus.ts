@@ -55,7 +55,11 @@ export interface Bus extends AsyncDisposable {
   readonly closed: Promise<unknown>;
   consumeEvents(spec: ConsumerSpec, handler: Handler<StoredEvent>): Promise<Consumption>;
   consumeDeadlines(spec: ConsumerSpec, handler: Handler<Deadline>): Promise<Consumption>;
-  consumeAside<T>(spec: ConsumerSpec, schema: z.ZodType<T>, handler: Handler<T & { seq: number }>): Promise<Consumption>;
+  consumeAside<T>(
+    spec: ConsumerSpec,
+    schema: z.ZodType<T>,
+    handler: Handler<T & { seq: number }>,
+  ): Promise<Consumption>;
   /** Keeps a record that was not understood. The same bytes again are a duplicate. */
   quarantine(record: Quarantined): Promise<{ duplicate: boolean }>;
   /** Delivers `deadline` at `at`, whatever is killed meanwhile. Arming the same deadline again replaces it. */
@@ -149,4 +153,3 @@ async function eventually<T>(log: Logger, act: () => Promise<T>): Promise<T> {
     }
   }
 }
-

@@ -1,5 +1,19 @@
-import { type CordonEvent, decodeEvent, encodeEvent, type Endpoint, type StoredEvent, subjectOf } from '@cordon/contracts';
-import { type Decision, type EndpointState, evolve, type Incident, NOTHING_HAPPENED, type Refusal } from '@cordon/incident';
+import {
+  type CordonEvent,
+  decodeEvent,
+  encodeEvent,
+  type Endpoint,
+  type StoredEvent,
+  subjectOf,
+} from '@cordon/contracts';
+import {
+  type Decision,
+  type EndpointState,
+  evolve,
+  type Incident,
+  NOTHING_HAPPENED,
+  type Refusal,
+} from '@cordon/incident';
 import type { JetStreamClient, JetStreamManager, StoredMsg } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
 import { isConflict, RetryLaterError } from './errors.ts';
@@ -64,7 +78,10 @@ export function endpointLog({ js, jsm, snapshots }: Parts): EndpointLog {
       id: event.id,
       headers,
       ...(expected && {
-        expect: { lastSubjectSequence: expected.seq, lastSubjectSequenceSubject: entitySubject(event, expected.entity) },
+        expect: {
+          lastSubjectSequence: expected.seq,
+          lastSubjectSequenceSubject: entitySubject(event, expected.entity),
+        },
       }),
     });
     return { seq: ack.seq, duplicate: ack.duplicate };
@@ -150,7 +167,11 @@ export function endpointLog({ js, jsm, snapshots }: Parts): EndpointLog {
 }
 
 /** The event in a message of the events stream. Throws where there is none. */
-export function eventIn(message: { seq: number; header: { get(name: string): string }; string(): string }): StoredEvent {
+export function eventIn(message: {
+  seq: number;
+  header: { get(name: string): string };
+  string(): string;
+}): StoredEvent {
   return { ...decodeEvent((name) => message.header.get(name), message.string()), seq: message.seq };
 }
 
@@ -176,12 +197,17 @@ function readable(message: StoredMsg): StoredEvent | undefined {
 type Range = { filter: string } & ({ seq: number } | { startTime: Date });
 
 async function* read(jsm: JetStreamManager, range: Range): AsyncGenerator<StoredMsg> {
-  let from: { seq: number } | { start_time: Date } = 'seq' in range ? { seq: range.seq } : { start_time: range.startTime };
+  let from: { seq: number } | { start_time: Date } =
+    'seq' in range ? { seq: range.seq } : { start_time: range.startTime };
   for (;;) {
     let last: StoredMsg | undefined;
     let count = 0;
     try {
-      for await (const message of await jsm.direct.getBatch(EVENTS, { ...from, batch: BATCH, next_by_subj: range.filter })) {
+      for await (const message of await jsm.direct.getBatch(EVENTS, {
+        ...from,
+        batch: BATCH,
+        next_by_subj: range.filter,
+      })) {
         last = message;
         count++;
         yield message;

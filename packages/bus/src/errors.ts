@@ -11,7 +11,7 @@ export class RetryLaterError extends Error {
   readonly delayMs: number;
   constructor(delayMs: number, message: string, options?: ErrorOptions) {
     super(message, options);
-    this.delayMs = delayMs;
+    this.delayMs = Math.ceil(delayMs); // the broker takes whole units only
   }
 }
 

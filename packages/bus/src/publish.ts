@@ -14,7 +14,12 @@ export type PublishOptions = Partial<Pick<JetStreamPublishOptions, 'expect' | 's
  * Publishes and waits for the broker's acknowledgement, trying again with the same id until the deadline (default 5 s).
  * Errors: `BrokerUnavailableError`, `TooLargeError`, or the broker's own refusal.
  */
-export async function publish(js: JetStreamClient, subject: string, payload: string, options: PublishOptions): Promise<PubAck> {
+export async function publish(
+  js: JetStreamClient,
+  subject: string,
+  payload: string,
+  options: PublishOptions,
+): Promise<PubAck> {
   const { id, headers: values = {}, deadlineMs = 5000, ...rest } = options;
   const deadline = Date.now() + deadlineMs;
   for (let attempt = 0; ; attempt++) {
@@ -23,7 +28,9 @@ export async function publish(js: JetStreamClient, subject: string, payload: str
       return await js.publish(subject, payload, { ...rest, msgID: id, headers: messageHeaders(values), timeout: 2000 });
     } catch (error) {
       if (error instanceof Error && error.name === 'InvalidArgumentError') {
-        throw new TooLargeError('the broker does not accept messages of this size: raise its max_payload', { cause: error });
+        throw new TooLargeError('the broker does not accept messages of this size: raise its max_payload', {
+          cause: error,
+        });
       }
       if (!isWorthRepeating(error)) throw error;
       const pauseMs = Math.min(1000, 50 * 2 ** attempt) * (0.5 + Math.random() / 2);

@@ -47,9 +47,20 @@ export const STREAMS: StreamSpec[] = [
 ];
 
 /** A durable pull consumer: who reads what, and how many at once. */
-export type ConsumerSpec = { name: string; stream: string; filters: string[]; concurrency: number; maxAckPending: number };
+export type ConsumerSpec = {
+  name: string;
+  stream: string;
+  filters: string[];
+  concurrency: number;
+  maxAckPending: number;
+};
 
-const ofEvents = (name: string, types: Parameters<typeof filterOf>[0][], concurrency: number, maxAckPending = 1000) => ({
+const ofEvents = (
+  name: string,
+  types: Parameters<typeof filterOf>[0][],
+  concurrency: number,
+  maxAckPending = 1000,
+) => ({
   name,
   stream: EVENTS,
   filters: types.map(filterOf),
@@ -84,7 +95,13 @@ export const CONSUMERS = {
   /** approval: arms the deadline of a question. */
   arm: ofEvents('approval-arm', ['approval.requested'], 16),
   /** approval: ends a question whose deadline came. */
-  expire: { name: 'approval-expire', stream: TIMERS, filters: ['cordon.due.approval.>'], concurrency: 16, maxAckPending: 1000 },
+  expire: {
+    name: 'approval-expire',
+    stream: TIMERS,
+    filters: ['cordon.due.approval.>'],
+    concurrency: 16,
+    maxAckPending: 1000,
+  },
   /** approval: keeps snapshots, so that no fold costs more as the history grows. */
   snapshot: ofEvents('approval-snapshot', ['>'], 16),
   /** executor: tells the EDR what people decided. */
@@ -94,8 +111,20 @@ export const CONSUMERS = {
   slack: ofEvents('notifier-slack', [...NEWS], 16),
   email: ofEvents('notifier-email', [...NEWS], 4),
   /** notifier: tells operators what was put aside. */
-  quarantined: { name: 'notifier-quarantine', stream: QUARANTINE, filters: ['cordon.quarantine.>'], concurrency: 1, maxAckPending: 100 },
-  dead: { name: 'notifier-dead-letters', stream: DEAD_LETTERS, filters: ['cordon.dead.>'], concurrency: 1, maxAckPending: 100 },
+  quarantined: {
+    name: 'notifier-quarantine',
+    stream: QUARANTINE,
+    filters: ['cordon.quarantine.>'],
+    concurrency: 1,
+    maxAckPending: 100,
+  },
+  dead: {
+    name: 'notifier-dead-letters',
+    stream: DEAD_LETTERS,
+    filters: ['cordon.dead.>'],
+    concurrency: 1,
+    maxAckPending: 100,
+  },
 } satisfies Record<string, ConsumerSpec>;
 
 /** Key-value buckets, with how long an untouched key lives (0: for ever). */
@@ -118,7 +147,8 @@ const CONSUMER_EXISTS = 10148;
  * `replicas` undefined leaves the number of replicas of what exists as it is.
  */
 export async function ensureTopology(jsm: JetStreamManager, replicas: number | undefined): Promise<void> {
-  for (const spec of STREAMS) await ensureStream(jsm, replicas === undefined ? spec : { ...spec, num_replicas: replicas });
+  for (const spec of STREAMS)
+    await ensureStream(jsm, replicas === undefined ? spec : { ...spec, num_replicas: replicas });
   for (const spec of Object.values(CONSUMERS)) await ensureConsumer(jsm, spec);
 }
 

@@ -95,7 +95,13 @@ type Answer = Omit<ApprovalDecided['data'], 'incidentId' | 'quietUntil'>;
 function decided(incident: Incident, policy: Policy, now: Date, answer: Answer): CordonEvent {
   return ApprovalDecided.create({
     // Who and what are part of the id: a rival's answer must meet the expected sequence, not pass as a repetition of ours.
-    id: eventId('approval.decided', incident.id, answer.outcome, answer.decidedBy?.issuer ?? '', answer.decidedBy?.subject ?? ''),
+    id: eventId(
+      'approval.decided',
+      incident.id,
+      answer.outcome,
+      answer.decidedBy?.issuer ?? '',
+      answer.decidedBy?.subject ?? '',
+    ),
     source: SOURCE,
     at: now,
     endpoint: incident,
@@ -103,7 +109,13 @@ function decided(incident: Incident, policy: Policy, now: Date, answer: Answer):
   });
 }
 
-const RELEASABLE: ReadonlySet<Status> = new Set<Status>(['requested', 'pending', 'unconfirmed', 'contained', 'release_failed']);
+const RELEASABLE: ReadonlySet<Status> = new Set<Status>([
+  'requested',
+  'pending',
+  'unconfirmed',
+  'contained',
+  'release_failed',
+]);
 
 /** A release can be asked for from the moment the EDR holds the wish to isolate. */
 export function canRelease(incident: Incident): boolean {

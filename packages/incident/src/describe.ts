@@ -18,9 +18,17 @@ export function describe(incident: Incident): Description {
   switch (incident.status) {
     case 'new':
     case 'asked':
-      return { headline: 'Waiting for a decision', sentence: `Isolate ${host}? Nobody has decided yet.`, tone: 'question' };
+      return {
+        headline: 'Waiting for a decision',
+        sentence: `Isolate ${host}? Nobody has decided yet.`,
+        tone: 'question',
+      };
     case 'left':
-      return { headline: 'Machine not isolated.', sentence: `${who} decided to leave ${host} connected.`, tone: 'over' };
+      return {
+        headline: 'Machine not isolated.',
+        sentence: `${who} decided to leave ${host} connected.`,
+        tone: 'over',
+      };
     case 'expired':
       return {
         headline: 'Machine not isolated: nobody decided in time',
@@ -28,7 +36,11 @@ export function describe(incident: Incident): Description {
         tone: 'trouble',
       };
     case 'approved':
-      return { headline: 'Isolation decided', sentence: `${who} decided to isolate ${host}. LimaCharlie has not been told yet.`, tone: 'waiting' };
+      return {
+        headline: 'Isolation decided',
+        sentence: `${who} decided to isolate ${host}. LimaCharlie has not been told yet.`,
+        tone: 'waiting',
+      };
     case 'requested':
       return {
         headline: 'Isolation requested',
@@ -64,7 +76,11 @@ export function describe(incident: Incident): Description {
     case 'release_failed':
       return { headline: 'Release failed', sentence: explanation, tone: 'trouble' };
     case 'released':
-      return { headline: 'Machine released', sentence: `The sensor on ${host} reports: connected to the network.`, tone: 'over' };
+      return {
+        headline: 'Machine released',
+        sentence: `The sensor on ${host} reports: connected to the network.`,
+        tone: 'over',
+      };
   }
 }
 

@@ -19,7 +19,10 @@ export function evolve(state: EndpointState, event: StoredEvent): EndpointState 
   if (!incident || incident.id !== event.data.incidentId) return state;
   if (event.type === 'notification.sent') {
     const { channel, occasion, target, reference } = event.data;
-    return { ...state, incident: { ...incident, sent: keep(incident.sent, { channel, occasion, target, reference }, SENT_KEPT) } };
+    return {
+      ...state,
+      incident: { ...incident, sent: keepSent(incident.sent, { channel, occasion, target, reference }) },
+    };
   }
   if (event.type === 'notification.failed') return state;
 
@@ -38,7 +41,12 @@ function detected(state: EndpointState, event: StoredEvent & { type: 'detection.
 
   const isQuiet = state.quiet.some((entry) => entry.fingerprint === finding.fingerprint && event.time < entry.until);
   if (incident && isQuiet) {
-    const counted = { ...incident, suppressedCount: incident.suppressedCount + 1, lastSeq: event.seq, lastAt: event.time };
+    const counted = {
+      ...incident,
+      suppressedCount: incident.suppressedCount + 1,
+      lastSeq: event.seq,
+      lastAt: event.time,
+    };
     return { ...state, incident: counted };
   }
   const opened: Incident = {
@@ -126,7 +134,13 @@ function progressed(incident: Incident, event: IncidentEvent): Incident | undefi
 }
 
 function remember(incident: Incident, event: StoredEvent, note?: string): Incident {
-  const moment = { seq: event.seq, at: event.time, type: event.type, by: personOf(event)?.name, note: note ?? noteOf(event) };
+  const moment = {
+    seq: event.seq,
+    at: event.time,
+    type: event.type,
+    by: personOf(event)?.name,
+    note: note ?? noteOf(event),
+  };
   return { ...incident, lastSeq: event.seq, lastAt: event.time, history: keep(incident.history, moment, HISTORY_KEPT) };
 }
 
@@ -145,10 +159,26 @@ function quietAfter(state: EndpointState, incident: Incident, event: IncidentEve
   const silence = (until: string) =>
     incident.findings
       .map(({ fingerprint }) => ({ fingerprint, until }))
-      .reduce((quiet, entry) => keep(quiet.filter((old) => old.fingerprint !== entry.fingerprint), entry, QUIET_KEPT), state.quiet);
+      .reduce(
+        (quiet, entry) =>
+          keep(
+            quiet.filter((old) => old.fingerprint !== entry.fingerprint),
+            entry,
+            QUIET_KEPT,
+          ),
+        state.quiet,
+      );
   if (event.type === 'approval.decided') return silence(event.data.quietUntil);
-  if (event.type === 'isolation.failed') return silence(new Date(Date.parse(event.time) + QUIET_AFTER_FAILURE_MS).toISOString());
+  if (event.type === 'isolation.failed')
+    return silence(new Date(Date.parse(event.time) + QUIET_AFTER_FAILURE_MS).toISOString());
   return event.type === 'release.confirmed' ? [] : state.quiet;
+}
+
+/** The first message of an incident is never forgotten: everything later hangs on it. */
+function keepSent(sent: Incident['sent'], entry: Incident['sent'][number]): Incident['sent'] {
+  if (sent.length < SENT_KEPT) return [...sent, entry];
+  const oldest = sent.findIndex((candidate) => candidate.occasion !== 'incident');
+  return [...sent.toSpliced(oldest, oldest === -1 ? 0 : 1), entry];
 }
 
 /** A list with one more entry, the oldest dropped past its limit. */

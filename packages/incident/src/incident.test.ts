@@ -10,7 +10,18 @@ import {
 import { aDetection, aDetectionRaised, anEndpoint } from '@cordon/contracts/builders';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ask, canRelease, decide, describe, evolve, expire, factsDigest, incidentIdOf, NOTHING_HAPPENED, requestRelease } from './index.ts';
+import {
+  ask,
+  canRelease,
+  decide,
+  describe,
+  evolve,
+  expire,
+  factsDigest,
+  incidentIdOf,
+  NOTHING_HAPPENED,
+  requestRelease,
+} from './index.ts';
 import type { EndpointState } from './index.ts';
 
 const policy = { expiryMs: 30 * 60_000, quietMs: 60 * 60_000 };
@@ -52,7 +63,14 @@ function playground() {
     },
     ask: (minutes: number) => run(ask(state, policy, at(minutes))),
     answer: (outcome: 'isolate' | 'leave', person: typeof alice, minutes: number) =>
-      run(decide(state, { incidentId: incident().id, outcome, person, reason: 'because', factsDigest: factsDigest(incident()) }, policy, at(minutes))),
+      run(
+        decide(
+          state,
+          { incidentId: incident().id, outcome, person, reason: 'because', factsDigest: factsDigest(incident()) },
+          policy,
+          at(minutes),
+        ),
+      ),
     about: (minutes: number) => ({ id: `id-${seq}`, source: '/test', at: at(minutes), endpoint }),
   };
 }
@@ -73,7 +91,9 @@ test('of two answers the first counts, and the second learns who won', () => {
   log.ask(0);
   expect(log.answer('isolate', alice, 1)).toHaveProperty('events');
   const second = log.answer('leave', bob, 1);
-  expect(second).toMatchObject({ refused: { because: 'already_decided', incident: { decision: { decidedBy: alice, outcome: 'isolate' } } } });
+  expect(second).toMatchObject({
+    refused: { because: 'already_decided', incident: { decision: { decidedBy: alice, outcome: 'isolate' } } },
+  });
   expect(log.incident().status).toBe('approved');
 });
 
@@ -102,7 +122,13 @@ test('an answer to other facts than the ones shown is not taken', () => {
   log.ask(0);
   const seen = factsDigest(log.incident());
   log.detect(1, { commandLine: 'something else' });
-  const command = { incidentId: log.incident().id, outcome: 'isolate' as const, person: alice, reason: 'because', factsDigest: seen };
+  const command = {
+    incidentId: log.incident().id,
+    outcome: 'isolate' as const,
+    person: alice,
+    reason: 'because',
+    factsDigest: seen,
+  };
   expect(decide(log.state(), command, policy, at(2))).toMatchObject({ refused: { because: 'facts_changed' } });
   log.detect(3); // the same again changes nothing
   expect(factsDigest(log.incident())).toBe(factsDigest({ ...log.incident(), detectionCount: 99 }));
@@ -136,7 +162,9 @@ test('only the sensor makes an incident contained, and release is the way back',
 
   log.run(requestRelease(log.state(), { incidentId, person: bob, reason: 'clean' }, at(5)));
   expect(log.incident().status).toBe('releasing');
-  expect(requestRelease(log.state(), { incidentId, person: bob, reason: 'clean' }, at(5))).toMatchObject({ refused: { because: 'not_releasable' } });
+  expect(requestRelease(log.state(), { incidentId, person: bob, reason: 'clean' }, at(5))).toMatchObject({
+    refused: { because: 'not_releasable' },
+  });
   log.append(IsolationConfirmed.create({ ...log.about(6), data: { incidentId } })); // a late confirmation changes nothing
   expect(log.incident().status).toBe('releasing');
   log.append(ReleaseAccepted.create({ ...log.about(7), data: { incidentId } }));
@@ -178,13 +206,17 @@ test('folding from any snapshot gives the same state, and a storm keeps it small
         if (step <= 1) log.detect(minute, { commandLine: `command ${step * minute}` });
         if (step === 2) log.ask(minute);
         if (step === 3 && incidentId) log.answer(minute % 2 ? 'isolate' : 'leave', alice, minute);
-        if (step === 4) log.append(IsolationRequested.create({ ...log.about(minute), data: { incidentId, alreadyWanted: false } }));
+        if (step === 4)
+          log.append(IsolationRequested.create({ ...log.about(minute), data: { incidentId, alreadyWanted: false } }));
         if (step === 5) log.append(IsolationConfirmed.create({ ...log.about(minute), data: { incidentId } }));
         if (step === 6) log.append(IsolationFailed.create({ ...log.about(minute), data }));
-        if (step === 7 && incidentId) log.run(requestRelease(log.state(), { incidentId, person: bob, reason: 'clean' }, at(minute)));
+        if (step === 7 && incidentId)
+          log.run(requestRelease(log.state(), { incidentId, person: bob, reason: 'clean' }, at(minute)));
       }
       const middle = cut % (log.events.length + 1);
-      const snapshot: EndpointState = JSON.parse(JSON.stringify(log.events.slice(0, middle).reduce(evolve, NOTHING_HAPPENED)));
+      const snapshot: EndpointState = JSON.parse(
+        JSON.stringify(log.events.slice(0, middle).reduce(evolve, NOTHING_HAPPENED)),
+      );
       const rebuilt = log.events.slice(middle).reduce(evolve, snapshot);
       expect(JSON.stringify(rebuilt)).toBe(JSON.stringify(log.events.reduce(evolve, NOTHING_HAPPENED)));
       expect(log.state().incident?.findings.length ?? 0).toBeLessThanOrEqual(20);

@@ -1,5 +1,25 @@
-export { ask, canRelease, decide, type DecideCommand, type Decision, expire, type Policy, type Refusal, type ReleaseCommand, requestRelease } from './decide.ts';
+export {
+  ask,
+  canRelease,
+  decide,
+  type DecideCommand,
+  type Decision,
+  expire,
+  type Policy,
+  type Refusal,
+  type ReleaseCommand,
+  requestRelease,
+} from './decide.ts';
 export { connectionOf, describe, describeMoment, type Description, type Tone } from './describe.ts';
 export { evolve } from './evolve.ts';
 export { factsDigest, findingOf, incidentIdOf } from './finding.ts';
-export { type EndpointState, type Finding, type Incident, isClosed, type Moment, NOTHING_HAPPENED, type Sent, type Status } from './state.ts';
+export {
+  type EndpointState,
+  type Finding,
+  type Incident,
+  isClosed,
+  type Moment,
+  NOTHING_HAPPENED,
+  type Sent,
+  type Status,
+} from './state.ts';

@@ -18,7 +18,9 @@ Ports: INGEST_PORT (8080), APPROVAL_PORT (8081), SANDBOX_PORT (8090).
 `;
 const RESTART_MS = 500;
 const stateDir = fileURLToPath(new URL('../../../.cordon/state', import.meta.url));
-const { values } = parseArgs({ options: { fresh: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } } });
+const { values } = parseArgs({
+  options: { fresh: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
+});
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 if (values.help) {
@@ -30,23 +32,33 @@ if (values.fresh) await rm(stateDir, { recursive: true, force: true });
 const beganAt = performance.now();
 let stopping: Promise<void> | undefined;
 let close: () => Promise<void> = async () => {};
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => {
-    if (stopping) return; // Ctrl-C arrives twice: from the terminal, and from npm
-    say('\nStopping …');
-    stopping = close().then(
-      () => process.exit(0),
-      (error: unknown) => fail(error),
-    );
-  });
+function stop(): void {
+  if (stopping) return; // Ctrl-C arrives twice: from the terminal, and from npm
+  say('\nStopping …');
+  stopping = close().then(
+    () => process.exit(0),
+    (error: unknown) => fail(error),
+  );
 }
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+// Who stops npm does not always reach us: the shell between may die without a word.
+const { ppid } = process;
+setInterval(() => process.ppid !== ppid && stop(), 500).unref();
 
 try {
   const port = (name: string, fallback: number): number => Number(process.env[name] ?? fallback);
   const system = await startSystem({
     stateDir,
     env: process.env,
-    ports: { ingest: port('INGEST_PORT', 8080), approval: port('APPROVAL_PORT', 8081), limaCharlie: 8091, slack: 8092, identityProvider: 8093, mail: 8094, broker: 4222 },
+    ports: {
+      ingest: port('INGEST_PORT', 8080),
+      approval: port('APPROVAL_PORT', 8081),
+      limaCharlie: 8091,
+      slack: 8092,
+      identityProvider: 8093,
+      mail: 8094,
+      broker: 4222,
+    },
   });
   close = system.close;
   keepRunning(system);
@@ -75,7 +87,9 @@ function keepRunning(system: System): void {
     const service = system.services[name];
     service.onExit((code, signal) => {
       if (stopping) return;
-      say(`${name} ended (${signal ?? `exit code ${code}`}), starting it again. Its log: .cordon/state/logs/${name}.log`);
+      say(
+        `${name} ended (${signal ?? `exit code ${code}`}), starting it again. Its log: .cordon/state/logs/${name}.log`,
+      );
       setTimeout(() => {
         if (!stopping) void service.start().catch(fail);
       }, RESTART_MS);

@@ -23,7 +23,9 @@ export type SystemOptions = {
   /** Real settings: where one of LIMACHARLIE_API_KEY, SLACK_BOT_TOKEN, SMTP_URL, OIDC_ISSUER or NATS_URL is among them, its stand-in is left out. */
   env?: Record<string, string | undefined>;
   /** Free ports where left out. */
-  ports?: Partial<Record<'broker' | 'ingest' | 'approval' | 'limaCharlie' | 'slack' | 'identityProvider' | 'mail', number>>;
+  ports?: Partial<
+    Record<'broker' | 'ingest' | 'approval' | 'limaCharlie' | 'slack' | 'identityProvider' | 'mail', number>
+  >;
   hostname?: string;
   isolationLagMs?: number;
 };
@@ -49,10 +51,22 @@ export interface System extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-const Secrets = z.object({ webhook: z.string(), apiKey: z.string(), slackToken: z.string(), oidcClient: z.string(), session: z.string() });
+const Secrets = z.object({
+  webhook: z.string(),
+  apiKey: z.string(),
+  slackToken: z.string(),
+  oidcClient: z.string(),
+  session: z.string(),
+});
 
 /** Starts broker, stand-ins and the four services. Errors: a port in use, no nats-server to be had. */
-export async function startSystem({ stateDir, env = {}, ports = {}, hostname = 'win-srv-07', isolationLagMs }: SystemOptions): Promise<System> {
+export async function startSystem({
+  stateDir,
+  env = {},
+  ports = {},
+  hostname = 'win-srv-07',
+  isolationLagMs,
+}: SystemOptions): Promise<System> {
   const started: { close(): Promise<void> }[] = [];
   const closeAll = async (): Promise<void> => {
     for (const part of started.reverse().splice(0)) await part.close();
@@ -87,14 +101,18 @@ export async function startSystem({ stateDir, env = {}, ports = {}, hostname = '
             oid: OID,
             apiKey: secrets.apiKey,
             port: ports.limaCharlie ?? 0,
-            sensors: [{ sid: SID, hostname, internalIp: '10.0.0.17', externalIp: '203.0.113.17', tags: ['windows', 'server'] }],
+            sensors: [
+              { sid: SID, hostname, internalIp: '10.0.0.17', externalIp: '203.0.113.17', tags: ['windows', 'server'] },
+            ],
             webhook,
             ...(isolationLagMs === undefined ? {} : { isolationLagMs }),
             ...withState(file('limacharlie.json')),
           }),
           (part) => part.close(),
         );
-    const machine = limaCharlie && keep(startWindowsMachine({ hostname, sid: SID, limaCharlie, rules: loadRules() }), async (part) => part.close());
+    const machine =
+      limaCharlie &&
+      keep(startWindowsMachine({ hostname, sid: SID, limaCharlie, rules: loadRules() }), async (part) => part.close());
     const slack = has('SLACK_BOT_TOKEN')
       ? undefined
       : keep(
@@ -147,17 +165,28 @@ export async function startSystem({ stateDir, env = {}, ports = {}, hostname = '
       PUBLIC_URL: approvalUrl,
     };
     const serviceEnv = (name: ServiceName): Record<string, string> => {
-      const port = { ingest: ingestPort, approval: approvalPort, 'isolation-executor': undefined, notifier: undefined }[name];
-      const given = Object.entries(env).flatMap(([key, value]) => (value === undefined || isOurs(key) ? [] : [[key, value]]));
+      const port = { ingest: ingestPort, approval: approvalPort, 'isolation-executor': undefined, notifier: undefined }[
+        name
+      ];
+      const given = Object.entries(env).flatMap(([key, value]) =>
+        value === undefined || isOurs(key) ? [] : [[key, value]],
+      );
       return { ...standIns, ...Object.fromEntries(given), ...(port !== undefined && { PORT: String(port) }) };
     };
     const service = async (name: ServiceName): Promise<ServiceProcess> => {
       const logFile = file(`logs/${name}.log`);
       return startService({ name, env: serviceEnv(name), ...(logFile && { logFile }) });
     };
-    const [ingest, approval, executor, notifier] = await Promise.all([service('ingest'), service('approval'), service('isolation-executor'), service('notifier')]);
+    const [ingest, approval, executor, notifier] = await Promise.all([
+      service('ingest'),
+      service('approval'),
+      service('isolation-executor'),
+      service('notifier'),
+    ]);
     const services = { ingest, approval, 'isolation-executor': executor, notifier };
-    started.push({ close: async () => void (await Promise.all(SERVICES.map((name) => services[name][Symbol.asyncDispose]()))) });
+    started.push({
+      close: async () => void (await Promise.all(SERVICES.map((name) => services[name][Symbol.asyncDispose]()))),
+    });
 
     return {
       natsUrl,
@@ -193,7 +222,13 @@ function withState(stateFile: string | undefined): { stateFile?: string } {
 
 function readSecrets(path: string | undefined): z.infer<typeof Secrets> {
   const random = (): string => randomBytes(32).toString('base64url');
-  const kept = persisted(path, { webhook: random(), apiKey: random(), slackToken: `xoxb-${random()}`, oidcClient: random(), session: random() });
+  const kept = persisted(path, {
+    webhook: random(),
+    apiKey: random(),
+    slackToken: `xoxb-${random()}`,
+    oidcClient: random(),
+    session: random(),
+  });
   kept.save();
   return Secrets.parse(kept.value);
 }

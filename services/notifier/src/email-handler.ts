@@ -1,0 +1,131 @@
+import type { EndpointLog, Handler } from '@cordon/bus';
+import type { StoredEvent } from '@cordon/contracts';
+import type { Incident } from '@cordon/incident';
+import type { Logger } from '@cordon/service';
+import { createBackoff, later } from './backoff.ts';
+import { MailError, type Mailer } from './email.ts';
+import { findIncident, isLongOver } from './find-incident.ts';
+import { attempt, type Journal, journalKey } from './journal.ts';
+import type { Numbers } from './numbers.ts';
+import { oneAtATime } from './one-at-a-time.ts';
+import { type About, FIRST, recordFailed, recordSent } from './record.ts';
+import { renderMail } from './render-email.ts';
+
+type Parts = { mailer: Mailer; log: EndpointLog; journal: Journal; numbers: Numbers; publicUrl: string };
+
+/** Mail is for what somebody who does not look at Slack has to know: a question, and how it ended. */
+const MAILED = new Set<StoredEvent['type']>([
+  'isolation.pending',
+  'isolation.confirmed',
+  'isolation.unconfirmed',
+  'isolation.failed',
+  'isolation.refused',
+  'isolation.simulated',
+  'release.pending',
+  'release.confirmed',
+  'release.unconfirmed',
+  'release.failed',
+  'release.simulated',
+]);
+const MISCONFIGURED_PAUSE_MS = 60_000;
+const DEFERRED_MIN_MS = 5000;
+const DEFERRED_MAX_MS = 15 * 60_000;
+
+/** Mails the question, and then each outcome, once to everybody; every mail shows the incident as it stands. */
+export function mailOnNews({ mailer, log: endpointLog, journal, numbers, publicUrl }: Parts): Handler<StoredEvent> {
+  const inTurn = oneAtATime();
+  const backoff = createBackoff({ firstMs: 1000, maxMs: 60_000 });
+
+  return async (event, { log }) => {
+    const isQuestion = event.type === 'approval.requested';
+    if (!isQuestion && !isMailed(event)) return;
+    await inTurn(`${event.tenantId}/${event.endpointId}`, async () => {
+      const incident = await findIncident(endpointLog, event);
+      if (!incident || isLongOver(incident, event, log)) return;
+      let deferred: Error | undefined;
+      for (const target of mailer.recipients) {
+        try {
+          // A follow-up may overtake its question, where that was deferred.
+          await sendOnce(incident, FIRST, target, event, log);
+          if (!isQuestion) await sendOnce(incident, event.id, target, event, log);
+        } catch (error) {
+          if (!(error instanceof MailError) || error.failure.kind !== 'deferred') throw error;
+          deferred ??= later(growingDelayMs(event), error.failure.reason, error);
+        }
+      }
+      if (deferred) throw deferred;
+    });
+  };
+
+  async function sendOnce(
+    incident: Incident,
+    occasion: string,
+    target: string,
+    event: StoredEvent,
+    log: Logger,
+  ): Promise<void> {
+    const sentAs = (which: string): string | undefined =>
+      incident.sent.find((sent) => sent.channel === 'email' && sent.occasion === which && sent.target === target)
+        ?.reference;
+    if (sentAs(occasion) !== undefined) return;
+    const key = journalKey('email', incident.id, occasion, Buffer.from(target).toString('base64url'));
+    const kept = await journal.find(key);
+    if (kept?.entry.reference !== undefined || kept?.entry.refused) return;
+
+    const about: About = { incident, channel: 'email', occasion, target };
+    const isFollowUp = occasion !== FIRST;
+    const rootId = mailer.messageId(incident.id, 'question');
+    const thread = isFollowUp
+      ? { messageId: mailer.messageId(incident.id, event.id), root: sentAs(FIRST) ?? rootId }
+      : { messageId: rootId };
+    let reference: string;
+    try {
+      const waitMs = backoff.remainingMs();
+      if (waitMs > 0) throw later(waitMs, 'mail is paused');
+      reference = await mailer.send(target, renderMail(incident, publicUrl, isFollowUp), thread);
+      backoff.succeeded();
+    } catch (error) {
+      if (!(error instanceof MailError)) throw error;
+      const { failure } = error;
+      numbers.count('email', failure.kind === 'refused' ? 'refused' : 'delayed');
+      if (failure.kind === 'refused') {
+        log.error(
+          { target, reason: failure.reason, incidentId: incident.id },
+          'the mail server refused this recipient',
+        );
+        await recordFailed(endpointLog, about, event, `The mail server refused the mail: ${failure.reason}`);
+        await journal.settle(key, { ...attempt(1), refused: { reason: failure.reason, seq: event.seq } });
+        return;
+      }
+      throw waitFor(error, log);
+    }
+    await recordSent(endpointLog, about, reference);
+    await journal.settle(key, { ...attempt(1), reference });
+    numbers.sent('email', event.time);
+    log.info({ incidentId: incident.id, occasion, target }, 'mailed');
+  }
+
+  /** A deferral is one recipient's; everything else stops all mail for a while. */
+  function waitFor(error: MailError, log: Logger): Error {
+    const { failure } = error;
+    if (failure.kind === 'deferred') return error;
+    if (failure.kind === 'misconfigured') {
+      log.error({ reason: failure.reason, fix: failure.fix }, 'mail cannot be sent until this is fixed');
+      return later(backoff.failed(MISCONFIGURED_PAUSE_MS), failure.reason, error);
+    }
+    const delayMs = backoff.failed();
+    log.warn({ reason: failure.reason, delayMs }, 'the mail server did not take a mail');
+    return later(delayMs, failure.reason, error);
+  }
+}
+
+function isMailed(event: StoredEvent): boolean {
+  if (event.type === 'approval.decided') return event.data.outcome !== 'isolate';
+  return MAILED.has(event.type);
+}
+
+/** Half as long as it has waited already: grows by itself, and survives a restart. */
+function growingDelayMs(event: StoredEvent): number {
+  const waitedMs = Date.now() - Date.parse(event.time);
+  return Math.min(DEFERRED_MAX_MS, Math.max(DEFERRED_MIN_MS, waitedMs / 2));
+}

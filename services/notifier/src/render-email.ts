@@ -1,0 +1,153 @@
+import { severityName } from '@cordon/contracts';
+import { type Content, html, type Html } from '@cordon/html';
+import { describe, describeMoment, type Incident } from '@cordon/incident';
+import type { MailContent } from './email.ts';
+import { commandLineOf, detailsOf, detectedAt, type Fact, factsOf } from './facts.ts';
+import { maskSecrets } from './mask-secrets.ts';
+import { AT_THE_DEADLINE, caseOf, FULL_TEXT, isOpenQuestion } from './moments.ts';
+import { cut, defang, manyLines, oneLine } from './text.ts';
+
+const VALUE_MAX = 300;
+const COMMAND_LINE_MAX = 1000;
+const SENTENCE_MAX = 1000;
+const URGENT_FROM = 4;
+/** Of the details those that help before somebody has signed in; the rest is on the page. */
+const DETAILS = new Set(['Parent process', 'ATT&CK', 'Internal IP', 'Operating system', 'Detection ID']);
+
+/**
+ * The mail about an incident as it stands now. Lines written by others come behind `| ` in the text part, so that they
+ * cannot imitate ours; they name no URL that a client would link, and secrets in command lines are masked.
+ */
+export function renderMail(incident: Incident, publicUrl: string, isFollowUp: boolean): MailContent {
+  const { headline, sentence } = describe(incident);
+  const { detection, decision, question } = incident;
+  const isOpen = isOpenQuestion(incident);
+  const words = { headline, sentence: value(sentence, SENTENCE_MAX) };
+  const until = isOpen && question ? `Decide by ${inWords(question.expiresAt)}. ${AT_THE_DEADLINE}` : undefined;
+  const facts: Fact[] = [
+    ...factsOf(incident),
+    { label: 'Detected', value: inWords(detectedAt(incident).toISOString()) },
+    ...detailsOf(detection).filter(({ label }) => DETAILS.has(label)),
+  ].map((fact) => ({ label: fact.label, value: value(fact.value, VALUE_MAX) }));
+  if (decision?.decidedBy) facts.push({ label: 'Decided by', value: value(decision.decidedBy.name, VALUE_MAX) });
+  if (decision?.reason) facts.push({ label: 'Reason', value: value(decision.reason, 500) });
+  const full = commandLineOf(incident);
+  const commandLine = full === undefined ? undefined : cut(defang(manyLines(maskSecrets(full))), COMMAND_LINE_MAX);
+  const history = incident.history
+    .slice(-15)
+    .map(
+      (moment) =>
+        `${inWords(moment.at)}  ${describeMoment(moment).what}${moment.by ? `: ${value(moment.by, 100)}` : ''}`,
+    );
+  const link = {
+    label: isOpen ? 'Review and decide' : 'Open the incident',
+    url: `${publicUrl}/approvals/${incident.id}`,
+    note: 'The page asks you to sign in. Opening it changes nothing.',
+  };
+  const end = `${FULL_TEXT} Secrets in command lines are masked here. Case ${incident.id}, compare it with Slack.`;
+  const parts: Parts = { ...words, until, facts, commandLine, history, link, end };
+  return {
+    subject: subjectOf(incident, isFollowUp),
+    text: asText(parts),
+    html: asHtml(parts),
+    urgent: isUrgent(incident),
+  };
+}
+
+/** The same for every mail of an incident, so that clients keep them together. */
+export function subjectOf(incident: Incident, isFollowUp: boolean): string {
+  const { severity_id: severity, finding_info: info } = incident.detection;
+  const about = `${severityName(severity)} ${cut(oneLine(info.title), 120)} on ${cut(oneLine(incident.hostname), 80)}`;
+  return `${isFollowUp ? 'Re: ' : ''}[Cordon] ${about} (case ${caseOf(incident)})`;
+}
+
+type Parts = {
+  headline: string;
+  sentence: string;
+  until: string | undefined;
+  facts: Fact[];
+  commandLine: string | undefined;
+  history: string[];
+  link: { label: string; url: string; note: string };
+  end: string;
+};
+
+function asText({ headline, sentence, until, facts, commandLine, history, link, end }: Parts): string {
+  return [
+    [`${headline.replace(/\.$/, '')}: ${sentence}`, until].filter(Boolean).join(' '),
+    '',
+    `${link.label}: ${link.url}`,
+    link.note,
+    '',
+    ...facts.map(({ label, value }) => `| ${label}: ${value}`),
+    ...(commandLine === undefined ? [] : ['', 'Command line:', ...commandLine.split('\n').map((line) => `| ${line}`)]),
+    '',
+    'What happened:',
+    ...history.map((line) => `| ${line}`),
+    '',
+    end,
+    '',
+  ].join('\n');
+}
+
+function asHtml({ headline, sentence, until, facts, commandLine, history, link, end }: Parts): string {
+  return String(
+    html`<!doctype html>
+      <html lang="en">
+        <head>
+          <meta charset="utf-8" />
+          <meta name="viewport" content="width=device-width" />
+          <title>${headline}</title>
+        </head>
+        <body style="margin:0;padding:16px;background:#ffffff;color:#1a1a1a;font:16px/1.5 sans-serif">
+          <div style="max-width:600px">
+            <h1 style="font-size:20px;margin:0 0 8px">${headline}</h1>
+            ${paragraph(sentence)} ${until !== undefined && paragraph(html`<strong>${until}</strong>`)}
+            ${paragraph(html`${link.label}: <a href="${link.url}" style="color:#0b5cad">${new URL(link.url).host}</a>`)}
+            ${paragraph(link.note)}
+            <table style="border-collapse:collapse;font-size:16px">
+              ${facts.map(row)}
+            </table>
+            ${commandLine !== undefined && [title('Command line'), code(commandLine)]} ${title('What happened')}
+            <ul style="margin:0;padding-left:20px">
+              ${history.map((line) => html`<li>${line}</li>`)}
+            </ul>
+            <p style="margin:20px 0 0;color:#555555">${end}</p>
+          </div>
+        </body>
+      </html>`,
+  );
+}
+
+function paragraph(content: Content): Html {
+  return html`<p style="margin:0 0 12px">${content}</p>`;
+}
+
+function title(content: string): Html {
+  return html`<h2 style="font-size:16px;margin:20px 0 8px">${content}</h2>`;
+}
+
+function row({ label, value }: Fact): Html {
+  return html`<tr>
+    <th scope="row" style="text-align:left;vertical-align:top;padding:2px 16px 2px 0;white-space:nowrap">${label}</th>
+    <td style="padding:2px 0;word-break:break-word;overflow-wrap:anywhere">${value}</td>
+  </tr>`;
+}
+
+function code(text: string): Html {
+  return html`<pre style="margin:0;padding:8px;background:#f3f3f3;white-space:pre-wrap;overflow-wrap:anywhere">
+${text}</pre>`;
+}
+
+function value(text: string, max: number): string {
+  return cut(defang(oneLine(text)), max);
+}
+
+function isUrgent(incident: Incident): boolean {
+  return isOpenQuestion(incident) && incident.detection.severity_id >= URGENT_FROM;
+}
+
+/** One time zone for everybody, named. */
+function inWords(at: string): string {
+  return `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`;
+}
