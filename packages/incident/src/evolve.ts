@@ -82,8 +82,10 @@ function joined(incident: Incident, finding: Finding, event: StoredEvent): Incid
 
 /** The incident after an event about it, or nothing where the event does not fit its status. */
 function progressed(incident: Incident, event: IncidentEvent): Incident | undefined {
+  // The old problem is left out, not set to undefined: a state must look the same after a round through JSON.
+  const { problem: _, ...rest } = incident;
   const to = (status: Status, from: readonly Status[], more: Partial<Incident> = {}): Incident | undefined =>
-    from.includes(incident.status) ? { ...incident, status, problem: undefined, ...more } : undefined;
+    from.includes(incident.status) ? { ...rest, status, ...more } : undefined;
   const wanted: Status[] = ['approved', 'requested', 'pending', 'unconfirmed'];
   const leaving: Status[] = ['releasing', 'release_pending', 'release_unconfirmed', 'release_failed'];
 

@@ -221,5 +221,6 @@ test('folding from any snapshot gives the same state, and a storm keeps it small
       expect(JSON.stringify(rebuilt)).toBe(JSON.stringify(log.events.reduce(evolve, NOTHING_HAPPENED)));
       expect(log.state().incident?.findings.length ?? 0).toBeLessThanOrEqual(20);
     }),
+    { numRuns: 500 },
   );
 });
