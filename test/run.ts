@@ -18,7 +18,8 @@ await check('types', ['tsc', '--noEmit']);
 await suite('unit'); // pure rules, handlers on a real broker, adapters and routes over real sockets
 await suite('system'); // all of Cordon as processes: scenarios, crashes, real browser
 
-if (skipped.length > 0) say(`\nSkipped on this machine, with the reason:\n${skipped.map((name) => `  ${name}`).join('\n')}`);
+if (skipped.length > 0)
+  say(`\nSkipped on this machine, with the reason:\n${skipped.map((name) => `  ${name}`).join('\n')}`);
 say(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
 process.exit(totals.failed === 0 ? 0 : 1);
 
@@ -40,18 +41,34 @@ async function check(name: string, command: string[]): Promise<void> {
   else totals.failed++;
 }
 
-type Results = { testResults: { status: string; message: string; assertionResults: { status: string; fullName: string }[] }[] };
+type Results = {
+  testResults: { status: string; message: string; assertionResults: { status: string; fullName: string }[] }[];
+};
 
 async function suite(project: string): Promise<void> {
-  const command = ['vitest', 'run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${artifacts}/${project}.json`];
+  const command = [
+    'vitest',
+    'run',
+    '--project',
+    project,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${artifacts}/${project}.json`,
+  ];
   say(`\n== ${project} tests`);
   const code = await run(command);
   const report = `${artifacts}/${project}.json`;
   const results: Results = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : { testResults: [] };
   const tests = results.testResults.flatMap((file) => file.assertionResults);
   const count = (status: string): number => tests.filter((test) => test.status === status).length;
-  const notRun = tests.filter((test) => test.status === 'pending' || test.status === 'skipped' || test.status === 'todo');
-  const failed = count('failed') + results.testResults.filter((file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed')).length;
+  const notRun = tests.filter(
+    (test) => test.status === 'pending' || test.status === 'skipped' || test.status === 'todo',
+  );
+  const failed =
+    count('failed') +
+    results.testResults.filter(
+      (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
+    ).length;
   totals.passed += count('passed');
   totals.failed += failed === 0 && code !== 0 ? 1 : failed;
   totals.skipped += notRun.length;

@@ -29,7 +29,9 @@ afterEach(async () => {
 const DESKTOP = { width: 1280, height: 900 };
 const PHONE = { width: 360, height: 740 };
 
-async function open(options: { javaScriptEnabled?: boolean; viewport?: typeof DESKTOP; colorScheme?: 'light' | 'dark' } = {}): Promise<Page> {
+async function open(
+  options: { javaScriptEnabled?: boolean; viewport?: typeof DESKTOP; colorScheme?: 'light' | 'dark' } = {},
+): Promise<Page> {
   const context = await browser.newContext({ viewport: DESKTOP, ...options });
   contexts.push(context);
   troubles.push(watchForTrouble(context));
@@ -57,7 +59,9 @@ run(`no, in a browser${withoutBrowser}`, async () => {
   await follow(page, id);
   await page.getByRole('heading', { level: 1, name: 'Isolate win-srv-07?' }).waitFor();
   await screenshot(page, 'question-desktop');
-  expect(await page.getByRole('radio').evaluateAll((radios) => radios.some((radio) => radio.matches(':checked')))).toBe(false);
+  expect(await page.getByRole('radio').evaluateAll((radios) => radios.some((radio) => radio.matches(':checked')))).toBe(
+    false,
+  );
   await answer(page, 'No');
   await screenshot(page, 'confirm-no-desktop');
   await page.getByRole('button', { name: 'Keep win-srv-07 connected' }).click();
@@ -121,7 +125,11 @@ run(`everything works with JavaScript off, on a phone${withoutBrowser}`, async (
   await screenshot(page, 'release-phone');
   await page.getByRole('button', { name: 'Release win-srv-07' }).click();
   await story.slackSays(id, 'Machine released');
-  await page.getByRole('link', { name: 'All incidents' }).or(page.getByRole('link', { name: 'Cordon', exact: true })).first().click();
+  await page
+    .getByRole('link', { name: 'All incidents' })
+    .or(page.getByRole('link', { name: 'Cordon', exact: true }))
+    .first()
+    .click();
   await screenshot(page, 'list-phone');
 });
 

@@ -15,19 +15,33 @@ const PLACES = [
 /** The system's Chromium, Chrome or Edge, or the one that CORDON_BROWSER names. */
 export function findBrowser(): string | undefined {
   const path = (process.env['PATH'] ?? '').split(delimiter);
-  const candidates = [process.env['CORDON_BROWSER'] ?? '', ...NAMES.flatMap((name) => path.map((folder) => join(folder, name))), ...PLACES];
+  const candidates = [
+    process.env['CORDON_BROWSER'] ?? '',
+    ...NAMES.flatMap((name) => path.map((folder) => join(folder, name))),
+    ...PLACES,
+  ];
   return candidates.find((candidate) => candidate !== '' && existsSync(candidate));
 }
 
 /** Why the browser tests do not run here; empty where they do. */
-export const withoutBrowser = findBrowser() ? '' : ' (skipped: no Chromium, Chrome or Edge found; install one or set CORDON_BROWSER)';
+export const withoutBrowser = findBrowser()
+  ? ''
+  : ' (skipped: no Chromium, Chrome or Edge found; install one or set CORDON_BROWSER)';
 
 export async function startBrowser(): Promise<Browser> {
   const executablePath = findBrowser();
   if (!executablePath) throw new Error(withoutBrowser);
   return chromium.launch({
     executablePath,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
   });
 }
 
@@ -36,7 +50,8 @@ export function watchForTrouble(context: BrowserContext): string[] {
   const trouble: string[] = [];
   context.on('weberror', (error) => trouble.push(error.error().message));
   context.on('console', (message) => {
-    if (message.type() === 'error' && !/status of (401|403|404|409|410|422)/.test(message.text())) trouble.push(message.text());
+    if (message.type() === 'error' && !/status of (401|403|404|409|410|422)/.test(message.text()))
+      trouble.push(message.text());
   });
   return trouble;
 }

@@ -20,7 +20,13 @@ async function crash(name: ServiceName): Promise<void> {
 }
 
 const SERVICES: ServiceName[] = ['ingest', 'approval', 'isolation-executor', 'notifier'];
-const STEPS = ['before the detection', 'after the detection', 'after the question', 'after the decision', 'while isolating'] as const;
+const STEPS = [
+  'before the detection',
+  'after the detection',
+  'after the question',
+  'after the decision',
+  'while isolating',
+] as const;
 const cases = SERVICES.flatMap((name) => STEPS.map((step) => [name, step] as const));
 
 test.each(cases)('%s killed %s: one Slack message, one mail per occasion, one isolation', async (name, step) => {
@@ -44,7 +50,11 @@ test.each(cases)('%s killed %s: one Slack message, one mail per occasion, one is
     await crash(name);
   }
   await story.slackSays(id, 'Machine isolated', 90_000);
-  await eventually(() => story.mails(id).find((mail) => mail.text?.includes('isolated from the network')), 'the mail about it', 60_000);
+  await eventually(
+    () => story.mails(id).find((mail) => mail.text?.includes('isolated from the network')),
+    'the mail about it',
+    60_000,
+  );
 
   expect(story.isolations()).toBe(isolations + 1);
   expect(story.roots(id)).toHaveLength(1);

@@ -20,7 +20,10 @@ afterEach(async () => {
 /** The incident that waits on the front page, where Slack cannot tell of it. */
 async function openIncident(): Promise<string> {
   const victor = await story.signedIn('Victor');
-  return eventually(async () => /\/approvals\/([0-9a-f]{32})[^]*?Recently closed/.exec((await victor.get('/')).body)?.[1], 'an open incident');
+  return eventually(
+    async () => /\/approvals\/([0-9a-f]{32})[^]*?Recently closed/.exec((await victor.get('/')).body)?.[1],
+    'an open incident',
+  );
 }
 
 test('Slack down: mail, page and isolation go on, and Slack catches up without doubles', async () => {
@@ -33,8 +36,13 @@ test('Slack down: mail, page and isolation go on, and Slack catches up without d
   const alice = await story.signedIn('Alice');
   await story.decide(alice, id, 'isolate');
   await story.pageSays(alice, id, 'Machine isolated');
-  await eventually(() => story.mails(id).find((mail) => mail.text?.includes('isolated from the network')), 'the mail about it');
-  expect(story.parts.limaCharlie.sensors().find((sensor) => sensor.sid === machine.sid)).toMatchObject({ isolated: true });
+  await eventually(
+    () => story.mails(id).find((mail) => mail.text?.includes('isolated from the network')),
+    'the mail about it',
+  );
+  expect(story.parts.limaCharlie.sensors().find((sensor) => sensor.sid === machine.sid)).toMatchObject({
+    isolated: true,
+  });
   expect(slack.messages()).toHaveLength(known);
 
   slack.faults.clear();
@@ -55,14 +63,17 @@ test('mail down: Slack, page and isolation go on, and the mails follow, one per 
   expect(story.mails(id).map((mail) => mail.deliveries)).toEqual([1, 1]);
 });
 
-test.each(['500', '429', 'dropped', 'slow'] as const)('LimaCharlie answers %s: tried again, isolated once, nothing claimed before', async (kind) => {
-  const before = story.isolations();
-  const id = await story.follow(() => story.attack());
-  story.parts.limaCharlie.faults.set(kind, 2, { periodSeconds: 1, delayMs: 500 });
-  await story.decide(await story.signedIn('Alice'), id, 'isolate');
-  await story.slackSays(id, 'Machine isolated', 60_000);
-  expect(story.isolations()).toBe(before + 1);
-});
+test.each(['500', '429', 'dropped', 'slow'] as const)(
+  'LimaCharlie answers %s: tried again, isolated once, nothing claimed before',
+  async (kind) => {
+    const before = story.isolations();
+    const id = await story.follow(() => story.attack());
+    story.parts.limaCharlie.faults.set(kind, 2, { periodSeconds: 1, delayMs: 500 });
+    await story.decide(await story.signedIn('Alice'), id, 'isolate');
+    await story.slackSays(id, 'Machine isolated', 60_000);
+    expect(story.isolations()).toBe(before + 1);
+  },
+);
 
 test('the broker down: webhooks are refused, and the job is done when it is back', async () => {
   const { broker, limaCharlie, machine } = story.parts;

@@ -54,7 +54,11 @@ function readStages(service: string): Stage[] {
   const stages: Stage[] = [];
   for (const instruction of DockerfileParser.parse(DOCKERFILE).getInstructions()) {
     if (instruction instanceof From) {
-      stages.push({ name: instruction.getBuildStage() ?? '', base: fill(instruction.getImage() ?? '', service), instructions: [] });
+      stages.push({
+        name: instruction.getBuildStage() ?? '',
+        base: fill(instruction.getImage() ?? '', service),
+        instructions: [],
+      });
     } else stages.at(-1)?.instructions.push(instruction);
   }
   return stages;
@@ -63,7 +67,13 @@ function readStages(service: string): Stage[] {
 /** A stage after everything it is based on. */
 function chainOf(stage: Stage | undefined, stages: Stage[]): Stage[] {
   if (!stage) return [];
-  return [...chainOf(stages.find(({ name }) => name === stage.base), stages), stage];
+  return [
+    ...chainOf(
+      stages.find(({ name }) => name === stage.base),
+      stages,
+    ),
+    stage,
+  ];
 }
 
 type Build = { service: string; parts: Stage[]; folder: string };

@@ -64,7 +64,10 @@ function fill(text: string, variables: Record<string, string>): string {
 /** What a container gets to see, with the folder that stands for /run/secrets. */
 export function environmentOf(container: Container, secretsFolder: string): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(container.environment).map(([name, value]) => [name, value.replace(/^\/run\/secrets(?=\/)/, join(secretsFolder))]),
+    Object.entries(container.environment).map(([name, value]) => [
+      name,
+      value.replace(/^\/run\/secrets(?=\/)/, join(secretsFolder)),
+    ]),
   );
 }
 

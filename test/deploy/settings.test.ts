@@ -22,7 +22,9 @@ describe('.env.example', () => {
   test('names nothing else, but what only compose.yaml reads', () => {
     const settings = new Set(SERVICES.flatMap((service) => Object.keys(service.settings)));
     const compose = readText('deploy/compose.yaml');
-    const unread = Object.keys({ ...set, ...options }).filter((name) => !settings.has(name) && !compose.includes(`\${${name}:`));
+    const unread = Object.keys({ ...set, ...options }).filter(
+      (name) => !settings.has(name) && !compose.includes(`\${${name}:`),
+    );
     expect(unread).toEqual([]);
   });
 

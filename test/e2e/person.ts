@@ -13,10 +13,21 @@ export class Person {
   }
 
   /** Posts a form as a browser does: with Origin and fetch metadata. */
-  async post(url: string, form: Record<string, string>, headers: Record<string, string | undefined> = {}): Promise<Page> {
+  async post(
+    url: string,
+    form: Record<string, string>,
+    headers: Record<string, string | undefined> = {},
+  ): Promise<Page> {
     const origin = new URL(url, this.base).origin;
-    const given = { origin, 'sec-fetch-site': 'same-origin', 'content-type': 'application/x-www-form-urlencoded', ...headers };
-    const present = Object.fromEntries(Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+    const given = {
+      origin,
+      'sec-fetch-site': 'same-origin',
+      'content-type': 'application/x-www-form-urlencoded',
+      ...headers,
+    };
+    const present = Object.fromEntries(
+      Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+    );
     return this.request('POST', url, present, new URLSearchParams(form).toString());
   }
 
@@ -48,11 +59,16 @@ export class Person {
   /** Signs in at the identity provider's one-click page as the person whose button has this name. */
   async signIn(name: string, to = '/'): Promise<Page> {
     const chooser = await this.get(`/login?to=${encodeURIComponent(to)}`);
-    const button = [...chooser.body.matchAll(/<button\b([^>]*)>([\s\S]*?)<\/button>/g)].find(([, , text = '']) => text.includes(name));
+    const button = [...chooser.body.matchAll(/<button\b([^>]*)>([\s\S]*?)<\/button>/g)].find(([, , text = '']) =>
+      text.includes(name),
+    );
     const form = chooser.forms()[0];
     if (!button || !form) throw new Error(`no button for ${name} on ${chooser.url.href}:\n${chooser.body}`);
     const [, tag = ''] = button;
-    return this.post(new URL(form.action, chooser.url).href, { ...form.fields, [attribute(tag, 'name')]: attribute(tag, 'value') });
+    return this.post(new URL(form.action, chooser.url).href, {
+      ...form.fields,
+      [attribute(tag, 'name')]: attribute(tag, 'value'),
+    });
   }
 
   cookieNames(port = new URL(this.base).port): string[] {
@@ -98,7 +114,9 @@ export class Page {
   }
 
   get text(): string {
-    return unescape(this.body.replace(/<(script|style)[\s\S]*?<\/\1>/g, '').replace(/<[^>]+>/g, ' ')).replace(/\s+/g, ' ').trim();
+    return unescape(this.body.replace(/<(script|style)[\s\S]*?<\/\1>/g, '').replace(/<[^>]+>/g, ' '))
+      .replace(/\s+/g, ' ')
+      .trim();
   }
 
   forms(): Form[] {
@@ -111,13 +129,16 @@ export class Page {
           .filter(([name, , type]) => name !== '' && type !== 'radio' && type !== 'checkbox')
           .map(([name, value]) => [name, value]),
       ),
-      text: unescape(inside.replace(/<[^>]+>/g, ' ')).replace(/\s+/g, ' ').trim(),
+      text: unescape(inside.replace(/<[^>]+>/g, ' '))
+        .replace(/\s+/g, ' ')
+        .trim(),
     }));
   }
 
   form(action: RegExp): Form {
     const form = this.forms().find((candidate) => action.test(candidate.action));
-    if (!form) throw new Error(`no form for ${action} on ${this.url.href} (${this.status}):\n${this.text.slice(0, 2000)}`);
+    if (!form)
+      throw new Error(`no form for ${action} on ${this.url.href} (${this.status}):\n${this.text.slice(0, 2000)}`);
     return form;
   }
 }
@@ -132,7 +153,11 @@ function unescape(text: string): string {
 }
 
 /** Waits until `look` gives something, at most `withinMs`. */
-export async function eventually<T>(look: () => Promise<T | undefined> | T | undefined, what: string, withinMs = 20_000): Promise<T> {
+export async function eventually<T>(
+  look: () => Promise<T | undefined> | T | undefined,
+  what: string,
+  withinMs = 20_000,
+): Promise<T> {
   const deadline = Date.now() + withinMs;
   for (;;) {
     const found = await look();

@@ -16,10 +16,20 @@ const sensor = () => story.parts.limaCharlie.sensors()[0];
 test('no: Slack says so, and nothing happens to the machine', async () => {
   const id = await story.follow(async () => story.parts.machine.run('.\\LaZagne.exe all'));
   const [root] = story.roots(id);
-  const facts = ['MyDFIR - HackTool - Lazagne', 'High', 'win-srv-07', 'WIN-SRV-07\\\\bob', 'LaZagne.exe', '3cc5ee93a9ba1fc57389705283b760c8bd61f35e9398bbfa3210e2becf6d4b05', 'bb4b30af-5d0c-4c1b-8f3e-f014ada33345', 'https://app.limacharlie.io/orgs/'];
+  const facts = [
+    'MyDFIR - HackTool - Lazagne',
+    'High',
+    'win-srv-07',
+    'WIN-SRV-07\\\\bob',
+    'LaZagne.exe',
+    '3cc5ee93a9ba1fc57389705283b760c8bd61f35e9398bbfa3210e2becf6d4b05',
+    'bb4b30af-5d0c-4c1b-8f3e-f014ada33345',
+    'https://app.limacharlie.io/orgs/',
+  ];
   for (const fact of facts) expect(JSON.stringify(root?.blocks)).toContain(fact);
   const mail = await eventually(() => story.mails(id)[0], 'the mail');
-  for (const fact of facts.filter((one) => one !== 'WIN-SRV-07\\\\bob' && !one.startsWith('https'))) expect(mail.text).toContain(fact);
+  for (const fact of facts.filter((one) => one !== 'WIN-SRV-07\\\\bob' && !one.startsWith('https')))
+    expect(mail.text).toContain(fact);
 
   const alice = await story.signedIn('Alice');
   expect((await story.decide(alice, id, 'leave')).text).toContain('Machine not isolated.');
@@ -74,45 +84,60 @@ test('two approvers at once: one decision, and the second is told who won', asyn
   const forms = await Promise.all(
     people.map(async (person) => {
       const form = (await person.get(`/approvals/${id}`)).form(/review/);
-      return (await person.post(form.action, { ...form.fields, choice: 'leave', reason: 'the test says so' })).form(/decide/);
+      return (await person.post(form.action, { ...form.fields, choice: 'leave', reason: 'the test says so' })).form(
+        /decide/,
+      );
     }),
   );
-  const pages = await Promise.all(people.map((person, index) => person.post(forms[index]?.action ?? '', forms[index]?.fields ?? {})));
+  const pages = await Promise.all(
+    people.map((person, index) => person.post(forms[index]?.action ?? '', forms[index]?.fields ?? {})),
+  );
   expect(pages.map((page) => page.status).toSorted()).toEqual([200, 409]);
   const [winner, told] = pages[0]?.status === 200 ? ['Alice Approver', pages[1]] : ['Bob Approver', pages[0]];
   expect(told?.text).toContain(`${winner} already decided`);
 });
 
-test.each(['<!channel> <script>alert(1)</script> LaZagne.exe', 'a\nb LaZagne.exe', '`*_~ LaZagne.exe', 'exe.\u202Efdp LaZagne.exe'])(
-  'a hostile file name reaches everybody inert and complete: %j',
-  async (name) => {
-    const { limaCharlie, machine } = story.parts;
-    const id = await story.follow(() => limaCharlie.raise(aDetectionOf(name, machine.sid, limaCharlie.oid)));
-    const shown = name.replace('\u202E', '\uFFFD').replace('\n', '↵'); // what a person could not see is made visible
-    const [root] = story.roots(id);
-    for (const text of mrkdwnOf(root)) expect(text).not.toMatch(/<!channel>|<script>/);
-    expect(textsOf(root).some((text) => text.includes(shown))).toBe(true);
-    expect(root).toMatchObject({ unfurlLinks: false, unfurlMedia: false });
+test.each([
+  '<!channel> <script>alert(1)</script> LaZagne.exe',
+  'a\nb LaZagne.exe',
+  '`*_~ LaZagne.exe',
+  'exe.\u202Efdp LaZagne.exe',
+])('a hostile file name reaches everybody inert and complete: %j', async (name) => {
+  const { limaCharlie, machine } = story.parts;
+  const id = await story.follow(() => limaCharlie.raise(aDetectionOf(name, machine.sid, limaCharlie.oid)));
+  const shown = name.replace('\u202E', '\uFFFD').replace('\n', '↵'); // what a person could not see is made visible
+  const [root] = story.roots(id);
+  for (const text of mrkdwnOf(root)) expect(text).not.toMatch(/<!channel>|<script>/);
+  expect(textsOf(root).some((text) => text.includes(shown))).toBe(true);
+  expect(root).toMatchObject({ unfurlLinks: false, unfurlMedia: false });
 
-    const mail = await eventually(() => story.mails(id)[0], 'the mail');
-    expect(mail.html).not.toContain('<script>');
-    expect(mail.text).toContain(shown);
-    expect(mail.subject).not.toMatch(/[\r\n\u202E]/);
+  const mail = await eventually(() => story.mails(id)[0], 'the mail');
+  expect(mail.html).not.toContain('<script>');
+  expect(mail.text).toContain(shown);
+  expect(mail.subject).not.toMatch(/[\r\n\u202E]/);
 
-    const page = await (await story.signedIn('Alice')).get(`/approvals/${id}`);
-    expect(page.body).not.toContain('<script>alert');
-    expect(page.text).toContain('LaZagne.exe');
-    for (const line of Object.values(story.system.services).flatMap((service) => service.output().split('\n')).filter(Boolean)) {
-      expect(() => JSON.parse(line)).not.toThrow(); // a newline in a name starts no line of its own
-    }
-  },
-);
+  const page = await (await story.signedIn('Alice')).get(`/approvals/${id}`);
+  expect(page.body).not.toContain('<script>alert');
+  expect(page.text).toContain('LaZagne.exe');
+  for (const line of Object.values(story.system.services)
+    .flatMap((service) => service.output().split('\n'))
+    .filter(Boolean)) {
+    expect(() => JSON.parse(line)).not.toThrow(); // a newline in a name starts no line of its own
+  }
+});
 
 test('no secret is in any log', async () => {
-  const secrets = [story.system.webhook.secret, ...['SLACK_BOT_TOKEN', 'LIMACHARLIE_API_KEY', 'SESSION_SECRET', 'OIDC_CLIENT_SECRET'].map((name) => story.system.secrets[name] ?? 'missing')];
+  const secrets = [
+    story.system.webhook.secret,
+    ...['SLACK_BOT_TOKEN', 'LIMACHARLIE_API_KEY', 'SESSION_SECRET', 'OIDC_CLIENT_SECRET'].map(
+      (name) => story.system.secrets[name] ?? 'missing',
+    ),
+  ];
   const person = await story.signedIn('Alice');
   const cookie = person.cookie('__Host-cordon_sid') ?? 'missing';
-  const output = Object.values(story.system.services).map((service) => service.output()).join('\n');
+  const output = Object.values(story.system.services)
+    .map((service) => service.output())
+    .join('\n');
   for (const secret of [...secrets, cookie, decodeURIComponent(cookie).split('.')[0] ?? 'missing']) {
     expect(secret.length).toBeGreaterThan(20);
     expect(output).not.toContain(secret);
@@ -129,7 +154,8 @@ function textsOf(value: unknown): string[] {
 /** Every string in which Slack would look for mentions and links. */
 function mrkdwnOf(value: unknown): string[] {
   if (typeof value !== 'object' || value === null) return [];
-  const own = 'type' in value && value.type === 'mrkdwn' && 'text' in value && typeof value.text === 'string' ? [value.text] : [];
+  const own =
+    'type' in value && value.type === 'mrkdwn' && 'text' in value && typeof value.text === 'string' ? [value.text] : [];
   return [...own, ...Object.values(value).flatMap(mrkdwnOf)];
 }
 
@@ -157,7 +183,16 @@ function aDetectionOf(fileName: string, sid: string, oid: string) {
   return {
     author: 'test',
     cat: 'MyDFIR - HackTool - Lazagne',
-    detect: { event: { FILE_PATH: path, COMMAND_LINE: `"${path}" all`, PROCESS_ID: 1, PARENT_PROCESS_ID: 2, USER_NAME: fileName }, routing },
+    detect: {
+      event: {
+        FILE_PATH: path,
+        COMMAND_LINE: `"${path}" all`,
+        PROCESS_ID: 1,
+        PARENT_PROCESS_ID: 2,
+        USER_NAME: fileName,
+      },
+      routing,
+    },
     detect_id: crypto.randomUUID(),
     detect_mtd: { level: 'high', tags: ['attack.credential_access'] },
     gen_time: now,

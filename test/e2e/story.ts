@@ -40,7 +40,11 @@ export class Story {
   async follow(act: () => Promise<unknown>): Promise<string> {
     const known = new Set(this.parts.slack.messages().map((message) => message.ts));
     await act();
-    const message = await eventually(() => this.parts.slack.messages().find((candidate) => !known.has(candidate.ts)), 'a Slack message', 60_000);
+    const message = await eventually(
+      () => this.parts.slack.messages().find((candidate) => !known.has(candidate.ts)),
+      'a Slack message',
+      60_000,
+    );
     const id = incidentIn(message);
     if (!id) throw new Error(`no link in ${JSON.stringify(message)}`);
     return id;
@@ -85,11 +89,16 @@ export class Story {
   }
 
   async pageSays(person: Person, id: string, words: string, withinMs = 40_000): Promise<void> {
-    await eventually(async () => (await person.get(`/approvals/${id}`)).text.includes(words) || undefined, `the page says "${words}"`, withinMs);
+    await eventually(
+      async () => (await person.get(`/approvals/${id}`)).text.includes(words) || undefined,
+      `the page says "${words}"`,
+      withinMs,
+    );
   }
 
   /** Ends what is still open, so that the next story starts on a quiet machine. */
   async tidy(): Promise<void> {
+    await this.system.ready(); // a test may have ended while something was still starting
     this.parts.limaCharlie.setOnline(this.parts.machine.sid, true);
     const alice = await this.signedIn('Alice');
     const [open = ''] = (await alice.get('/')).body.split('Recently closed');
@@ -101,6 +110,13 @@ export class Story {
         await this.pageSays(alice, id, 'Machine released');
       }
     }
+  }
+
+  /** The end of every service's log, for a failure's message. */
+  lastWords(): string {
+    return Object.values(this.system.services)
+      .map((service) => `--- ${service.name}\n${service.output().slice(-1500)}`)
+      .join('\n');
   }
 
   isolations(method: 'POST' | 'DELETE' = 'POST'): number {

@@ -4,7 +4,9 @@ import { type Endpoint, sha256 } from './event.ts';
 import type { CordonEvent, StoredEvent } from './registry.ts';
 
 /** Valid test data: a test names only what it is about. */
-export function aDetection(about: { endpoint?: Endpoint; hostname?: string; commandLine?: string; title?: string; filePath?: string } = {}): Detection {
+export function aDetection(
+  about: { endpoint?: Endpoint; hostname?: string; commandLine?: string; title?: string; filePath?: string } = {},
+): Detection {
   const endpoint = about.endpoint ?? anEndpoint();
   const detectId = randomUUID();
   const path = about.filePath ?? 'C:\\Users\\bob\\Downloads\\LaZagne.exe';
@@ -25,7 +27,13 @@ export function aDetection(about: { endpoint?: Endpoint; hostname?: string; comm
       tenant_uid: endpoint.tenantId,
       logged_time: Date.now(),
     },
-    device: { uid: endpoint.endpointId, hostname: about.hostname ?? 'win-srv-07', type_id: 0, isolatable: true, os: { name: 'Windows', type_id: 100 } },
+    device: {
+      uid: endpoint.endpointId,
+      hostname: about.hostname ?? 'win-srv-07',
+      type_id: 0,
+      isolatable: true,
+      os: { name: 'Windows', type_id: 100 },
+    },
     evidences: [
       {
         process: {

@@ -7,7 +7,10 @@ test('an event survives the wire, whatever its strings hold', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => {
       const event = aDetectionRaised(aDetection({ commandLine: text, hostname: 'h' }));
-      const { headers, payload } = encodeEvent({ ...event, source: `/x${text}`.slice(0, 100).replace(/\p{Surrogate}/gu, '') });
+      const { headers, payload } = encodeEvent({
+        ...event,
+        source: `/x${text}`.slice(0, 100).replace(/\p{Surrogate}/gu, ''),
+      });
       for (const value of Object.values(headers)) expect(value).toMatch(/^[\u0020-\u007e]*$/);
       expect(decodeEvent((name) => headers[name] ?? '', payload).data).toEqual(event.data);
     }),
@@ -29,7 +32,12 @@ test('ids are derived from type and cause alone', () => {
 test('a subject names its endpoint and type, and nothing else passes for one', () => {
   const endpoint = { tenantId: 't-1', endpointId: 'e-1' };
   expect(parseSubject(subjectOf(endpoint, 'approval.decided'))).toEqual({ endpoint, type: 'approval.decided' });
-  for (const subject of ['cordon.events.t.e.approval', 'cordon.events.t.e.a.b.c', 'other.events.t.e.a.b', 'cordon.events.*.e.a.b']) {
+  for (const subject of [
+    'cordon.events.t.e.approval',
+    'cordon.events.t.e.a.b.c',
+    'other.events.t.e.a.b',
+    'cordon.events.*.e.a.b',
+  ]) {
     expect(parseSubject(subject)).toBeUndefined();
   }
 });

@@ -19,4 +19,12 @@ export {
   ReleaseUnconfirmed,
 } from './isolation.ts';
 export { NotificationFailed, NotificationSent } from './notification.ts';
-export { CordonEvent, EVENT_TYPES, type EventType, filterOf, parseSubject, type StoredEvent, subjectOf } from './registry.ts';
+export {
+  CordonEvent,
+  EVENT_TYPES,
+  type EventType,
+  filterOf,
+  parseSubject,
+  type StoredEvent,
+  subjectOf,
+} from './registry.ts';

@@ -1,4 +1,5 @@
-import { fastify } from 'fastify';
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 
 export type Admin = {
@@ -26,17 +27,36 @@ export async function serveAdmin(options: {
   /** Why the service cannot work right now; empty when it can. */
   problems(): string[];
 }): Promise<Admin> {
-  const app = fastify({ logger: false });
-  app.get('/livez', () => ({ status: 'ok' }));
-  app.get('/readyz', (_request, reply) => {
-    const problems = options.problems();
-    return reply.code(problems.length === 0 ? 200 : 503).send({ status: problems.length === 0 ? 'ok' : 'not ready', problems });
+  const answer = (response: ServerResponse, status: number, type: string, body: string): void => {
+    response.writeHead(status, { 'content-type': type }).end(body);
+  };
+  const json = 'application/json; charset=utf-8';
+  const server = createServer((request, response) => {
+    switch (request.url) {
+      case '/livez':
+        return answer(response, 200, json, '{"status":"ok"}');
+      case '/readyz': {
+        const problems = options.problems();
+        const status = problems.length === 0 ? 'ok' : 'not ready';
+        return answer(response, problems.length === 0 ? 200 : 503, json, JSON.stringify({ status, problems }));
+      }
+      case '/metrics':
+        return void options.metrics.metrics().then(
+          (text) => answer(response, 200, options.metrics.contentType, text),
+          () => answer(response, 500, json, '{"status":"failed"}'),
+        );
+      default:
+        return answer(response, 404, json, '{"status":"there are /livez, /readyz and /metrics"}');
+    }
   });
-  app.get('/metrics', async (_request, reply) => reply.type(options.metrics.contentType).send(await options.metrics.metrics()));
-  await app.listen({ host: options.host, port: options.port });
-  const address = app.server.address();
+  server.listen(options.port, options.host);
+  await once(server, 'listening');
+  const address = server.address();
   return {
     port: typeof address === 'object' && address ? address.port : options.port,
-    close: () => app.close(),
+    close: async () => {
+      server.close();
+      server.closeAllConnections();
+    },
   };
 }

@@ -6,7 +6,10 @@ export const commonSettings = (adminPort: number) => ({
   NATS_URL: z
     .string()
     .default('nats://127.0.0.1:4222')
-    .refine((value) => value.split(',').every((url) => /^(nats|tls):\/\/./.test(url)), 'must be nats://host:port or tls://host:port, several separated by commas'),
+    .refine(
+      (value) => value.split(',').every((url) => /^(nats|tls):\/\/./.test(url)),
+      'must be nats://host:port or tls://host:port, several separated by commas',
+    ),
   NATS_REPLICAS: z.coerce.number().int().min(1).max(5).optional(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   ADMIN_PORT: port(adminPort),

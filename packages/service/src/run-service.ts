@@ -21,7 +21,13 @@ export type Service<Shape extends z.ZodRawShape> = {
   /** The service's own settings, beside the common ones. */
   settings: Shape;
   env: Record<string, string | undefined>;
-  start(parts: { config: z.output<z.ZodObject<Shape>>; host: string; bus: Bus; log: Logger; metrics: Registry }): Promise<Running>;
+  start(parts: {
+    config: z.output<z.ZodObject<Shape>>;
+    host: string;
+    bus: Bus;
+    log: Logger;
+    metrics: Registry;
+  }): Promise<Running>;
 };
 
 const GRACE_MS = 15_000;
@@ -78,7 +84,10 @@ export async function runService<Shape extends z.ZodRawShape>({
   running = await start({ config, host: common.HOST, bus: connection, log, metrics });
   log.info({ adminPort: admin.port }, 'started');
 
-  const ended = await Promise.race([connection.closed, ...(running.consumptions ?? []).map((consumption) => consumption.done)]);
+  const ended = await Promise.race([
+    connection.closed,
+    ...(running.consumptions ?? []).map((consumption) => consumption.done),
+  ]);
   if (ended instanceof Error) throw ended; // uncaught on purpose: the handler above logs it and exits with 1
 }
 

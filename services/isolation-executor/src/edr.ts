@@ -1,5 +1,12 @@
 import { RetryLaterError } from '@cordon/bus';
-import { EdrDenied, type EdrError, EdrRateLimited, EdrRejected, EdrUnavailable, type LimaCharlieClient } from '@cordon/limacharlie';
+import {
+  EdrDenied,
+  type EdrError,
+  EdrRateLimited,
+  EdrRejected,
+  EdrUnavailable,
+  type LimaCharlieClient,
+} from '@cordon/limacharlie';
 
 /** What the executor needs of an EDR. */
 export type Edr = Pick<LimaCharlieClient, 'findSensor' | 'isolationOf' | 'isolate' | 'rejoin' | 'isOnline'>;
@@ -20,7 +27,10 @@ export function failureOf(error: unknown, hostname: string, ageMs: number, giveU
     return { code: 'rejected', explanation: `LimaCharlie refused the request: ${error.message}` };
   }
   if (ageMs > giveUpAfterMs) {
-    return { code: 'unavailable', explanation: `LimaCharlie could not be reached in time (${error.message}). Look at ${hostname} in LimaCharlie: an unanswered request may still have been taken.` };
+    return {
+      code: 'unavailable',
+      explanation: `LimaCharlie could not be reached in time (${error.message}). Look at ${hostname} in LimaCharlie: an unanswered request may still have been taken.`,
+    };
   }
   throw retryLater(error, ageMs);
 }
@@ -32,5 +42,10 @@ export function retryLater(error: EdrUnavailable | EdrRateLimited, ageMs: number
 }
 
 export function isEdrError(error: unknown): error is EdrError {
-  return error instanceof EdrUnavailable || error instanceof EdrRateLimited || error instanceof EdrDenied || error instanceof EdrRejected;
+  return (
+    error instanceof EdrUnavailable ||
+    error instanceof EdrRateLimited ||
+    error instanceof EdrDenied ||
+    error instanceof EdrRejected
+  );
 }

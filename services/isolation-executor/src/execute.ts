@@ -29,7 +29,10 @@ export function executeOnDecision(log: Log, edr: Edr, limits: Limits): Handler<S
         : await release(event, incident, edr, limits);
     if (!outcome) return;
     await log.append(outcome);
-    context.log.info({ endpointId: event.endpointId, incidentId: event.data.incidentId, outcome: outcome.type }, 'decision carried out');
+    context.log.info(
+      { endpointId: event.endpointId, incidentId: event.data.incidentId, outcome: outcome.type },
+      'decision carried out',
+    );
   };
 }
 
@@ -43,7 +46,13 @@ async function isolate(
   if (incident?.decision?.eventId !== event.id || incident.status !== 'approved') return undefined;
   const { hostname, id: incidentId } = incident;
   const ageMs = Date.now() - Date.parse(event.time);
-  const about = <Data>(type: string, data: Data) => ({ id: eventId(type, event.id), source: SOURCE, at: new Date(), endpoint: event, data });
+  const about = <Data>(type: string, data: Data) => ({
+    id: eventId(type, event.id),
+    source: SOURCE,
+    at: new Date(),
+    endpoint: event,
+    data,
+  });
 
   try {
     const verdict = judge(await edr.findSensor(event.endpointId), { hostname, decisionAgeMs: ageMs }, limits);
@@ -61,7 +70,9 @@ async function isolate(
         break;
     }
     // Not "isolated": only the sensor says that.
-    return IsolationRequested.create(about('isolation.requested', { incidentId, alreadyWanted: verdict.do === 'report' }));
+    return IsolationRequested.create(
+      about('isolation.requested', { incidentId, alreadyWanted: verdict.do === 'report' }),
+    );
   } catch (error) {
     const failure = failureOf(error, hostname, ageMs, limits.decisionMaxAgeMs);
     return IsolationFailed.create(about('isolation.failed', { incidentId, ...failure }));
@@ -78,14 +89,22 @@ async function release(
   if (incident.history.some((moment) => moment.type === 'release.accepted' && moment.seq > event.seq)) return undefined;
   const { hostname, id: incidentId } = incident;
   const ageMs = Date.now() - Date.parse(event.time);
-  const about = <Data>(type: string, data: Data) => ({ id: eventId(type, event.id), source: SOURCE, at: new Date(), endpoint: event, data });
+  const about = <Data>(type: string, data: Data) => ({
+    id: eventId(type, event.id),
+    source: SOURCE,
+    at: new Date(),
+    endpoint: event,
+    data,
+  });
   const failed = (code: string, explanation: string): CordonEvent =>
     ReleaseFailed.create(about('release.failed', { incidentId, code, explanation }));
 
   try {
     const sensor = await edr.findSensor(event.endpointId);
-    if (!sensor) return failed('unknown_sensor', `LimaCharlie knows no sensor for ${hostname} any more. Nothing was released.`);
-    if (ageMs > limits.decisionMaxAgeMs) return failed('stale_decision', `The request was too old to act on. ${hostname} was not released; ask again.`);
+    if (!sensor)
+      return failed('unknown_sensor', `LimaCharlie knows no sensor for ${hostname} any more. Nothing was released.`);
+    if (ageMs > limits.decisionMaxAgeMs)
+      return failed('stale_decision', `The request was too old to act on. ${hostname} was not released; ask again.`);
     if (limits.dryRun) {
       const explanation = 'Dry run: LimaCharlie was not called, nothing was released.';
       return ReleaseSimulated.create(about('release.simulated', { incidentId, code: 'dry_run', explanation }));
@@ -98,6 +117,9 @@ async function release(
   }
 }
 
-function explained({ code, explanation }: { code: string; explanation: string }): { code: string; explanation: string } {
+function explained({ code, explanation }: { code: string; explanation: string }): {
+  code: string;
+  explanation: string;
+} {
   return { code, explanation };
 }

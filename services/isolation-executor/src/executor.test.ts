@@ -3,7 +3,7 @@ import { type Bus, connectBus, CONSUMERS, type Consumption } from '@cordon/bus';
 import type { Endpoint } from '@cordon/contracts';
 import { aDetection, aDetectionRaised } from '@cordon/contracts/builders';
 import { ask, decide, factsDigest, type Incident, requestRelease } from '@cordon/incident';
-import { limaCharlie } from '@cordon/limacharlie';
+import { limaCharlie } from '@cordon/limacharlie/client';
 import { type Broker, type LimaCharlieSandbox, startBroker, startLimaCharlie } from '@cordon/sandbox';
 import { createLogger } from '@cordon/service';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -26,7 +26,12 @@ let running: Consumption[] = [];
 beforeEach(async () => {
   broker = await startBroker();
   bus = await connectBus({ url: broker.url, name: 'test', log });
-  cloud = await startLimaCharlie({ oid, apiKey: 'key', isolationLagMs: 50, sensors: [{ sid, hostname: 'win-srv-07' }] });
+  cloud = await startLimaCharlie({
+    oid,
+    apiKey: 'key',
+    isolationLagMs: 50,
+    sensors: [{ sid, hostname: 'win-srv-07' }],
+  });
 });
 afterEach(async () => {
   await Promise.all(running.map((consumption) => consumption.stop()));
@@ -36,9 +41,29 @@ afterEach(async () => {
   await broker[Symbol.asyncDispose]();
 });
 
-type Overrides = { protect?: string[]; dryRun?: boolean; decisionMaxAgeMs?: number; confirmTimeoutMs?: number; apiKey?: string };
-async function startExecutor({ protect = [], dryRun = false, decisionMaxAgeMs = 60_000, confirmTimeoutMs = 60_000, apiKey = 'key' }: Overrides = {}) {
-  const edr = limaCharlie({ apiUrl: cloud.apiUrl, jwtUrl: cloud.jwtUrl, oid, apiKey, log, attempts: 1, timeoutMs: 1000 });
+type Overrides = {
+  protect?: string[];
+  dryRun?: boolean;
+  decisionMaxAgeMs?: number;
+  confirmTimeoutMs?: number;
+  apiKey?: string;
+};
+async function startExecutor({
+  protect = [],
+  dryRun = false,
+  decisionMaxAgeMs = 60_000,
+  confirmTimeoutMs = 60_000,
+  apiKey = 'key',
+}: Overrides = {}) {
+  const edr = limaCharlie({
+    apiUrl: cloud.apiUrl,
+    jwtUrl: cloud.jwtUrl,
+    oid,
+    apiKey,
+    log,
+    attempts: 1,
+    timeoutMs: 1000,
+  });
   const limits = { isProtected: protectedHosts(protect), decisionMaxAgeMs, dryRun };
   const pace = { confirmPollMs: 20, offlinePollMs: 20, confirmTimeoutMs };
   running = [
@@ -56,7 +81,13 @@ async function openIncident(hostname = 'win-srv-07', about: Endpoint = endpoint)
 async function answer(outcome: 'isolate' | 'leave', about: Endpoint = endpoint, now = new Date()): Promise<void> {
   await bus.log.transact(about, (state) => {
     if (!state.incident) throw new Error('no incident');
-    const command = { incidentId: state.incident.id, outcome, person: alice, reason: 'because', factsDigest: factsDigest(state.incident) };
+    const command = {
+      incidentId: state.incident.id,
+      outcome,
+      person: alice,
+      reason: 'because',
+      factsDigest: factsDigest(state.incident),
+    };
     return decide(state, command, policy, now);
   });
 }
@@ -80,7 +111,14 @@ test('isolates on a yes and says isolated only when the sensor does', async () =
   expect(cloud.calls.isolation).toHaveLength(1);
   cloud.setOnline(sid, true);
   await expect.poll(status).toBe('contained');
-  expect(await moments()).toEqual(['detection.raised', 'approval.requested', 'approval.decided', 'isolation.requested', 'isolation.pending', 'isolation.confirmed']);
+  expect(await moments()).toEqual([
+    'detection.raised',
+    'approval.requested',
+    'approval.decided',
+    'isolation.requested',
+    'isolation.pending',
+    'isolation.confirmed',
+  ]);
   expect(cloud.sensors()).toMatchObject([{ isolated: true }]);
 });
 
@@ -103,7 +141,9 @@ test('releases the same way, and a release crosses a pending isolation', async (
   await answer('isolate');
   await expect.poll(status).toBe('pending');
   const { id: incidentId } = await incident();
-  await bus.log.transact(endpoint, (state) => requestRelease(state, { incidentId, person: alice, reason: 'clean' }, new Date()));
+  await bus.log.transact(endpoint, (state) =>
+    requestRelease(state, { incidentId, person: alice, reason: 'clean' }, new Date()),
+  );
   await expect.poll(status).toBe('released'); // the wish is gone and the sensor never was isolated
   cloud.setOnline(sid, true);
   expect(cloud.calls.isolation.map((call) => call.method)).toEqual(['POST', 'DELETE']);
@@ -143,14 +183,17 @@ test('a decision delivered again after a crash asks once', async () => {
   expect(cloud.calls.isolation).toHaveLength(1);
 });
 
-test.each([['500'], ['504'], ['dropped'], ['429']] as const)('LimaCharlie answers %s for a while: tried again, once isolated', async (kind) => {
-  cloud.faults.set(kind, 2, { periodSeconds: 1 });
-  await startExecutor();
-  await openIncident();
-  await answer('isolate');
-  await expect.poll(status, { timeout: 25_000 }).toBe('contained');
-  expect((await moments()).filter((type) => type === 'isolation.requested')).toHaveLength(1);
-});
+test.each([['500'], ['504'], ['dropped'], ['429']] as const)(
+  'LimaCharlie answers %s for a while: tried again, once isolated',
+  async (kind) => {
+    cloud.faults.set(kind, 2, { periodSeconds: 1 });
+    await startExecutor();
+    await openIncident();
+    await answer('isolate');
+    await expect.poll(status, { timeout: 25_000 }).toBe('contained');
+    expect((await moments()).filter((type) => type === 'isolation.requested')).toHaveLength(1);
+  },
+);
 
 test('an unreachable LimaCharlie is given up on when the decision is too old, and nothing is claimed', async () => {
   cloud.faults.set('500');
@@ -172,7 +215,12 @@ test('a missing permission is reported in words', async () => {
 
 test('a sensor that does not follow is reported as not confirmed, and watched on', async () => {
   await cloud.close();
-  cloud = await startLimaCharlie({ oid, apiKey: 'key', isolationLagMs: 2500, sensors: [{ sid, hostname: 'win-srv-07' }] });
+  cloud = await startLimaCharlie({
+    oid,
+    apiKey: 'key',
+    isolationLagMs: 2500,
+    sensors: [{ sid, hostname: 'win-srv-07' }],
+  });
   await startExecutor({ confirmTimeoutMs: 300 });
   await openIncident();
   await answer('isolate');
@@ -193,7 +241,11 @@ test('a wish that somebody takes back in LimaCharlie ends as failed', async () =
 
 test('a source that is no machine is refused', async () => {
   await cloud.close();
-  cloud = await startLimaCharlie({ oid, apiKey: 'key', sensors: [{ sid, hostname: 'cloudtrail', plat: 2_952_790_016, arch: 9 }] });
+  cloud = await startLimaCharlie({
+    oid,
+    apiKey: 'key',
+    sensors: [{ sid, hostname: 'cloudtrail', plat: 2_952_790_016, arch: 9 }],
+  });
   await startExecutor();
   await openIncident('cloudtrail');
   await answer('isolate');

@@ -25,26 +25,39 @@ test('fails on a sensor that LimaCharlie does not know', () => {
 });
 
 test('refuses what is not a machine', () => {
-  expect(judge({ ...sensor, isEndpoint: false }, fresh, limits)).toMatchObject({ do: 'refuse', code: 'unsupported_platform' });
+  expect(judge({ ...sensor, isEndpoint: false }, fresh, limits)).toMatchObject({
+    do: 'refuse',
+    code: 'unsupported_platform',
+  });
 });
 
-test.each(['WIN-SRV-*', 'win-srv-07', '*.CORP.example', 'win-srv-0[0-9]*', '{dc,win}-srv-07'])('refuses a host protected by %s', (glob) => {
-  const isProtected = protectedHosts(['other', glob]);
-  expect(judge(sensor, fresh, { ...limits, isProtected })).toMatchObject({ do: 'refuse', code: 'protected_host' });
-});
+test.each(['WIN-SRV-*', 'win-srv-07', '*.CORP.example', 'win-srv-0[0-9]*', '{dc,win}-srv-07'])(
+  'refuses a host protected by %s',
+  (glob) => {
+    const isProtected = protectedHosts(['other', glob]);
+    expect(judge(sensor, fresh, { ...limits, isProtected })).toMatchObject({ do: 'refuse', code: 'protected_host' });
+  },
+);
 
 test('a host is protected by the name in the detection as well as by the name LimaCharlie has', () => {
   const isProtected = protectedHosts(['dc-1']);
-  expect(judge(sensor, { ...fresh, hostname: 'DC-1' }, { ...limits, isProtected })).toMatchObject({ code: 'protected_host' });
+  expect(judge(sensor, { ...fresh, hostname: 'DC-1' }, { ...limits, isProtected })).toMatchObject({
+    code: 'protected_host',
+  });
   expect(judge(sensor, fresh, { ...limits, isProtected: protectedHosts(['dc-*']) })).toEqual({ do: 'isolate' });
 });
 
 test('reports what is wished already instead of asking again, however late', () => {
-  expect(judge({ ...sensor, shouldIsolate: true }, { ...fresh, decisionAgeMs: 999_999 }, limits)).toEqual({ do: 'report' });
+  expect(judge({ ...sensor, shouldIsolate: true }, { ...fresh, decisionAgeMs: 999_999 }, limits)).toEqual({
+    do: 'report',
+  });
 });
 
 test('refuses to act on an old decision', () => {
-  expect(judge(sensor, { ...fresh, decisionAgeMs: 60_001 }, limits)).toMatchObject({ do: 'refuse', code: 'stale_decision' });
+  expect(judge(sensor, { ...fresh, decisionAgeMs: 60_001 }, limits)).toMatchObject({
+    do: 'refuse',
+    code: 'stale_decision',
+  });
 });
 
 test('a dry run passes every guard and then only says so', () => {

@@ -20,7 +20,11 @@ type Look = { turn?: Turn; code?: string; explanation?: string; againMs?: number
  * Follows the sensor's own state until it confirms. The waiting is the broker's: each look that is not the last ends in
  * `RetryLaterError`, so a killed process loses nothing and an offline machine is waited for as long as it takes.
  */
-export function watchUntilConfirmed(log: Pick<Bus['log'], 'load' | 'append'>, edr: Edr, pace: Pace): Handler<StoredEvent> {
+export function watchUntilConfirmed(
+  log: Pick<Bus['log'], 'load' | 'append'>,
+  edr: Edr,
+  pace: Pace,
+): Handler<StoredEvent> {
   /** Since when a sensor was seen online: the clock of a machine that returns starts then. */
   const onlineSince = new Map<string, number>();
 
@@ -37,8 +41,17 @@ export function watchUntilConfirmed(log: Pick<Bus['log'], 'load' | 'append'>, ed
     const now = Date.now();
     const look = await lookAt(edr, way, incident, { now, since: Date.parse(event.time), pace, onlineSince });
     if (look.turn && way.statusOf[look.turn] !== incident.status) {
-      const about = { id: eventId(`${way.noun}.${look.turn}`, event.id, incident.status), source: SOURCE, at: new Date(now), endpoint: event };
-      const told: CordonEvent = way.tell(look.turn, about, { incidentId, code: look.code ?? '', explanation: look.explanation ?? '' });
+      const about = {
+        id: eventId(`${way.noun}.${look.turn}`, event.id, incident.status),
+        source: SOURCE,
+        at: new Date(now),
+        endpoint: event,
+      };
+      const told: CordonEvent = way.tell(look.turn, about, {
+        incidentId,
+        code: look.code ?? '',
+        explanation: look.explanation ?? '',
+      });
       await log.append(told);
       context.log.info({ endpointId: event.endpointId, incidentId, outcome: told.type }, 'sensor state');
     }
@@ -56,15 +69,28 @@ async function lookAt(edr: Edr, way: Way, incident: Incident, clock: Clock): Pro
     const { isIsolated, shouldIsolate } = await edr.isolationOf(endpointId);
     if (isIsolated === way.wished && shouldIsolate === way.wished) return { turn: 'confirmed' };
     if (shouldIsolate !== way.wished) {
-      return { turn: 'failed', code: 'withdrawn', explanation: `Somebody reversed the ${way.noun} of ${hostname} in LimaCharlie before the sensor confirmed it.` };
+      return {
+        turn: 'failed',
+        code: 'withdrawn',
+        explanation: `Somebody reversed the ${way.noun} of ${hostname} in LimaCharlie before the sensor confirmed it.`,
+      };
     }
     if (now - since > GIVE_UP_MS) {
-      return { turn: 'failed', code: 'timed_out', explanation: `The sensor on ${hostname} did not confirm the ${way.noun} within 7 days. LimaCharlie still holds the wish and applies it when the sensor returns.` };
+      return {
+        turn: 'failed',
+        code: 'timed_out',
+        explanation: `The sensor on ${hostname} did not confirm the ${way.noun} within 7 days. LimaCharlie still holds the wish and applies it when the sensor returns.`,
+      };
     }
     if (!(await edr.isOnline(endpointId))) {
       clock.onlineSince.delete(incident.id);
       const againMs = pace.offlinePollMs * (now - since > SLOW_AFTER_MS ? SLOW_FACTOR : 1);
-      return { turn: 'pending', code: 'offline', explanation: `${hostname} is offline. LimaCharlie holds the wish: it ${way.offline}.`, againMs };
+      return {
+        turn: 'pending',
+        code: 'offline',
+        explanation: `${hostname} is offline. LimaCharlie holds the wish: it ${way.offline}.`,
+        againMs,
+      };
     }
     return confirming(way, incident, clock);
   } catch (error) {
@@ -90,10 +116,19 @@ function confirming(way: Way, incident: Incident, { now, pace, onlineSince }: Cl
 function unreadable(error: unknown, way: Way, incident: Incident, ageMs: number): Look {
   if (error instanceof EdrUnavailable || error instanceof EdrRateLimited) throw retryLater(error, ageMs);
   if (error instanceof EdrRejected && error.status === 404) {
-    return { turn: 'failed', code: 'unknown_sensor', explanation: `LimaCharlie no longer knows a sensor for ${incident.hostname}: whether it is isolated cannot be told.` };
+    return {
+      turn: 'failed',
+      code: 'unknown_sensor',
+      explanation: `LimaCharlie no longer knows a sensor for ${incident.hostname}: whether it is isolated cannot be told.`,
+    };
   }
   if (error instanceof EdrDenied || error instanceof EdrRejected) {
-    return { turn: 'unconfirmed', code: 'unreadable', explanation: `LimaCharlie took the request, but its state cannot be read: ${error.message}. ${way.still}.`, againMs: UNREADABLE_POLL_MS };
+    return {
+      turn: 'unconfirmed',
+      code: 'unreadable',
+      explanation: `LimaCharlie took the request, but its state cannot be read: ${error.message}. ${way.still}.`,
+      againMs: UNREADABLE_POLL_MS,
+    };
   }
   throw error;
 }

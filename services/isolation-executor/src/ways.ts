@@ -55,7 +55,12 @@ const release: Way = {
   noun: 'release',
   wished: false,
   waiting: ['releasing', 'release_pending', 'release_unconfirmed'],
-  statusOf: { confirmed: 'released', pending: 'release_pending', unconfirmed: 'release_unconfirmed', failed: 'release_failed' },
+  statusOf: {
+    confirmed: 'released',
+    pending: 'release_pending',
+    unconfirmed: 'release_unconfirmed',
+    failed: 'release_failed',
+  },
   offline: 'is reconnected as soon as it is back',
   still: 'It may still be isolated',
   tell(turn, about, data) {
