@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { commonSettings, loadConfig } from '@cordon/service';
 import { settings as approval } from '../../services/approval/src/config.ts';
@@ -10,7 +10,9 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const readText = (file: string): string => readFileSync(`${ROOT}${file}`, 'utf8');
 
 const describe = <Own extends object>(name: string, own: Own) => {
-  const adminPort = Number(/adminPort: (\d+)/.exec(readText(`services/${name}/src/main.ts`))?.[1]);
+  const source = readdirSync(`${ROOT}services/${name}/src`).map((file) => readText(`services/${name}/src/${file}`));
+  const adminPort = Number(/\badminPort: (\d+)/.exec(source.join('\n'))?.[1]);
+  if (Number.isNaN(adminPort)) throw new Error(`${name} tells nowhere what its adminPort is`);
   return { name, adminPort, settings: { ...commonSettings(adminPort), ...own } };
 };
 

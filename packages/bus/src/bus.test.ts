@@ -237,16 +237,14 @@ test('what can never work and what does not parse goes to the dead letters, and 
   });
   const [refused, good] = [aQuestion(endpoint), aQuestion(endpoint)];
   await bus.log.append(refused);
-  await expect
-    .poll(consumer.letters)
-    .toMatchObject([
-      {
-        reason: 'this can never work',
-        subject: subjectOf(endpoint, 'approval.requested'),
-        attempts: 1,
-        consumer: consumer.spec.name,
-      },
-    ]);
+  await expect.poll(consumer.letters).toMatchObject([
+    {
+      reason: 'this can never work',
+      subject: subjectOf(endpoint, 'approval.requested'),
+      attempts: 1,
+      consumer: consumer.spec.name,
+    },
+  ]);
   await consumer.raw('{"not":"an event"}');
   await bus.log.append(good);
   await expect.poll(() => handled).toEqual([good.id]);

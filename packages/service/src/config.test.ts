@@ -50,6 +50,7 @@ test('names every fault at once, and never a value', () => {
 test('says what is missing, what is set twice and which file cannot be read', () => {
   expect(faultsOf({})).toContain('SECRET: is required (or SECRET_FILE)');
   expect(faultsOf({ SECRET: '' })).toContain('SECRET: is required');
+  expect(faultsOf({ SECRET_FILE: fileWith('\n') })).toContain('SECRET: is required');
   expect(faultsOf({ SECRET: 'long enough', SECRET_FILE: fileWith('x') })).toContain('keep one');
   expect(faultsOf({ SECRET_FILE: '/nowhere/at/all' })).toMatch(/SECRET_FILE: cannot read .*ENOENT/);
 });

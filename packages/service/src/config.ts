@@ -54,7 +54,8 @@ export function loadConfig<Shape extends z.ZodRawShape>(
     else if (value) values[name] = value;
     else if (file) {
       try {
-        values[name] = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+        const content = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+        if (content !== '') values[name] = content;
       } catch (error) {
         const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
         faults.push(`${name}_FILE: cannot read ${file} (${code})`);
