@@ -133,6 +133,8 @@ export const BUCKETS = {
   state: { name: 'CORDON_STATE', ttlMs: 0 },
   /** notifier: what it was about to send, so that a crash in between is noticed. */
   intents: { name: 'CORDON_INTENTS', ttlMs: 30 * DAY },
+  /** How far somebody has got, e.g. ingest with what LimaCharlie may not have delivered. */
+  bookmarks: { name: 'CORDON_BOOKMARKS', ttlMs: 0 },
   /** approval: who is signed in. */
   sessions: { name: 'CORDON_SESSIONS', ttlMs: 12 * HOUR },
 } satisfies Record<string, { name: string; ttlMs: number }>;
