@@ -132,7 +132,13 @@ export function requestRelease(state: EndpointState, command: ReleaseCommand, no
   return {
     events: [
       ReleaseRequested.create({
-        id: eventId('release.requested', incident.id, String(incident.lastSeq)),
+        id: eventId(
+          'release.requested',
+          incident.id,
+          String(incident.lastSeq),
+          command.person.issuer,
+          command.person.subject,
+        ),
         source: SOURCE,
         at: now,
         endpoint: incident,

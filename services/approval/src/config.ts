@@ -6,12 +6,20 @@ const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 /** A URL whose secrets travel encrypted: https, or http to this very machine. */
 const secureUrl = z
   .url({ protocol: /^https?$/ })
-  .refine((value) => value.startsWith('https:') || LOOPBACK.test(new URL(value).hostname), 'must be https (http only for loopback)');
+  .refine(
+    (value) => !URL.canParse(value) || value.startsWith('https:') || LOOPBACK.test(new URL(value).hostname),
+    'must be https (http only for loopback)',
+  );
 
 export const settings = {
   PORT: port(8081),
   /** Where people reach this service: links, the Origin check and the sign-in redirect are built from it. */
-  PUBLIC_URL: secureUrl.transform((value) => value.replace(/\/+$/, '')),
+  PUBLIC_URL: secureUrl
+    .refine(
+      (value) => !URL.canParse(value) || new URL(value).pathname === '/',
+      'must have no path: Cordon needs a host name of its own',
+    )
+    .transform((value) => new URL(value).origin),
   OIDC_ISSUER: secureUrl,
   OIDC_CLIENT_ID: z.string().min(1),
   OIDC_CLIENT_SECRET: z.string().min(1),

@@ -1,26 +1,37 @@
-import { type Content, html } from '@cordon/html';
+import type { Content } from '@cordon/html';
 import type { Incident } from '@cordon/incident';
-import { effect, facts, reasonField } from './incident-page.ts';
+import { effect, facts, reasonField, type Returned } from './incident-page.ts';
 import { type Frame, page } from './layout.ts';
+import { html, verbatim } from './visible.ts';
 
 export type Choice = { choice: 'isolate' | 'leave'; reason: string };
 export type Proof = { csrf: string; digest: string };
 
 /** The last look before a decision: the choice in words, and one button that names what it does. */
-export function confirmPage(frame: Omit<Frame, 'title'>, incident: Incident, { choice, reason }: Choice, proof: Proof): string {
+export function confirmPage(
+  frame: Omit<Frame, 'title'>,
+  incident: Incident,
+  { choice, reason }: Choice,
+  proof: Proof,
+): string {
   const isolate = choice === 'isolate';
   const title = isolate ? `Isolate ${incident.hostname} now?` : `Keep ${incident.hostname} connected?`;
   return page(
     { ...frame, title },
     html`<h1>${title}</h1>
-${isolate ? effect(incident) : html`<p>Nothing will be done to the machine. Slack will say “Machine not isolated.” with your name.</p>`}
-<p>Your reason: “${reason}”</p>
-<form method="post" action="/approvals/${incident.id}/decide" class="confirm">
-${hidden({ ...proof, choice, reason })}
-<button class="${isolate ? 'danger' : 'primary'}">${isolate ? 'Isolate' : 'Keep'} ${incident.hostname}${!isolate && ' connected'}</button>
-<a class="back" href="/approvals/${incident.id}">Go back</a>
-</form>
-<section aria-labelledby="facts-title"><h2 id="facts-title">You decide on this</h2>${facts(incident)}</section>`,
+      ${isolate ? effect(incident) : html`<p>Nothing will be done to the machine. Slack will say “Machine not isolated.” with your name.</p>`}
+      <p>Your reason: “${reason}”</p>
+      <form method="post" action="/approvals/${incident.id}/decide" class="confirm">
+        ${hidden({ ...proof, choice, reason })}
+        <button class="${isolate ? 'danger' : 'primary'}">
+          ${isolate ? 'Isolate' : 'Keep'} ${incident.hostname}${!isolate && ' connected'}
+        </button>
+        <a class="back" href="/approvals/${incident.id}">Go back</a>
+      </form>
+      <section aria-labelledby="facts-title">
+        <h2 id="facts-title">You decide on this</h2>
+        ${facts(incident)}
+      </section>`,
   );
 }
 
@@ -30,30 +41,52 @@ export function stepUpPage(frame: Omit<Frame, 'title'>, incident: Incident, what
   return page(
     { ...frame, title },
     html`<h1>${title}</h1>
-<p>To ${what} ${incident.hostname}, your sign-in must be at most five minutes old. Your choice is kept; nothing has happened yet.</p>
-<p><a class="button" href="/login?step=1&amp;to=${encodeURIComponent(returnTo)}">Sign in again</a> <a class="back" href="/approvals/${incident.id}">Go back</a></p>`,
+      <p>
+        To ${what} ${incident.hostname}, your sign-in must be at most five minutes old. What you entered is kept;
+        nothing has happened yet.
+      </p>
+      <p>
+        <a class="button" href="/login?step=1&amp;to=${encodeURIComponent(returnTo)}">Sign in again</a>
+        <a class="back" href="/approvals/${incident.id}">Go back</a>
+      </p>`,
   );
 }
 
 /** Asking for the release: as serious as the isolation was. */
-export function releasePage(frame: Omit<Frame, 'title'>, incident: Incident, csrf: string, notice?: string, reason?: string): string {
+export function releasePage(
+  frame: Omit<Frame, 'title'>,
+  incident: Incident,
+  csrf: string,
+  returned: Partial<Returned>,
+): string {
   const title = `Release ${incident.hostname}?`;
   return page(
     { ...frame, title },
     html`<h1>${title}</h1>
-${notice && html`<p class="notice" role="alert">${notice}</p>`}
-<p>Releasing connects <strong>${incident.hostname}</strong> to the network again. Whatever runs on it can reach out, and be reached, at once. Make sure that it is clean.</p>
-<form method="post" action="/approvals/${incident.id}/release" class="decision" autocomplete="off">
-${hidden({ csrf })}
-<label class="choice"><input type="checkbox" name="checked" value="yes" required> <span><strong>The machine was examined</strong> and may go back to the network.</span></label>
-${reasonField(reason)}
-<button class="danger">Release ${incident.hostname}</button>
-<a class="back" href="/approvals/${incident.id}">Go back</a>
-</form>
-<section aria-labelledby="facts-title"><h2 id="facts-title">Why it was isolated</h2>${facts(incident)}</section>`,
+      ${returned.message && html`<p class="notice" role="alert">${returned.message}</p>`}
+      <p>
+        Releasing connects <strong>${incident.hostname}</strong> to the network again. Whatever runs on it can reach
+        out, and be reached, at once. Make sure that it is clean.
+      </p>
+      <form method="post" action="/approvals/${incident.id}/release" class="decision" autocomplete="off">
+        ${hidden({ csrf })}
+        <label class="choice"
+          ><input type="checkbox" name="checked" value="yes" required />
+          <span><strong>The machine was examined</strong> and may go back to the network.</span></label
+        >
+        ${reasonField(returned.reason)}
+        <button class="danger">Release ${incident.hostname}</button>
+        <a class="back" href="/approvals/${incident.id}">Go back</a>
+      </form>
+      <section aria-labelledby="facts-title">
+        <h2 id="facts-title">Why it was isolated</h2>
+        ${facts(incident)}
+      </section>`,
   );
 }
 
 function hidden(fields: Record<string, string>): Content {
-  return Object.entries(fields).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`);
+  return Object.entries(fields).map(
+    ([name, value]) => html`<input type="hidden" name="${name}" value="${verbatim(value)}" />`,
+  );
 }

@@ -32,7 +32,8 @@ export function expireOnDeadline(bus: Bus, policy: Policy): Handler<Deadline> {
       return;
     }
     const { incident } = result.view.state;
-    const due = incident?.id === deadline.incidentId && incident.status === 'asked' ? incident.question?.expiresAt : undefined;
+    const due =
+      incident?.id === deadline.incidentId && incident.status === 'asked' ? incident.question?.expiresAt : undefined;
     if (due) throw new RetryLaterError(Math.max(50, Date.parse(due) - now.getTime()), 'the clocks differ: not due yet');
   };
 }

@@ -42,8 +42,14 @@ export class IncidentBoard {
   /** Open incidents, those that wait for a decision first; then the last closed ones, newest first. */
   cards(): { open: Card[]; openCount: number; closed: Card[] } {
     const asked = (card: Card): number => (card.status === 'asked' || card.status === 'new' ? 0 : 1);
-    const open = [...this.#open.values()].toSorted((a, b) => asked(a) - asked(b) || b.openedAt.localeCompare(a.openedAt));
-    return { open: open.slice(0, OPEN_SHOWN), openCount: open.length, closed: newestFirst(this.#closed).slice(0, CLOSED_KEPT) };
+    const open = [...this.#open.values()].toSorted(
+      (a, b) => asked(a) - asked(b) || b.openedAt.localeCompare(a.openedAt),
+    );
+    return {
+      open: open.slice(0, OPEN_SHOWN),
+      openCount: open.length,
+      closed: newestFirst(this.#closed).slice(0, CLOSED_KEPT),
+    };
   }
 
   /** Calls `listener` with the incident's id on every change. Returns how to stop. */

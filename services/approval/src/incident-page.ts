@@ -1,7 +1,8 @@
 import { type Detection, severityName } from '@cordon/contracts';
-import { type Content, html } from '@cordon/html';
+import type { Content } from '@cordon/html';
 import { canRelease, describe, describeMoment, type Incident } from '@cordon/incident';
 import { type Frame, page, time } from './layout.ts';
+import { html, verbatim } from './visible.ts';
 
 const SYMBOLS = { question: '?', waiting: '…', trouble: '!', contained: '✓', over: '–' } as const;
 
@@ -21,14 +22,20 @@ export function incidentPage(
   const { headline } = describe(incident);
   return page(
     { ...frame, title: `${headline} - ${incident.hostname}`, events: `/approvals/${incident.id}/events` },
-    html`
-<h1>${isOpen(incident) ? `Isolate ${incident.hostname}?` : incident.hostname}</h1>
-${notice && html`<p class="notice" role="alert">${notice.message}</p>`}
-${status(incident)}
-<section aria-labelledby="facts-title"><h2 id="facts-title">What happened</h2>${facts(incident)}</section>
-${question(incident, ability, notice)}
-<section aria-labelledby="history-title" data-live="history"><h2 id="history-title">History</h2>${history(incident)}</section>
-<p class="small"><a href="/approvals/${incident.id}">Refresh status</a> · Incident ${incident.id.slice(0, 8)}</p>`,
+    html` <h1>${isOpen(incident) ? `Isolate ${incident.hostname}?` : incident.hostname}</h1>
+      ${notice && html`<p class="notice" role="alert">${notice.message}</p>`} ${status(incident)}
+      <section aria-labelledby="facts-title">
+        <h2 id="facts-title">What happened</h2>
+        ${facts(incident)}
+      </section>
+      ${question(incident, ability, notice)}
+      <section aria-labelledby="history-title" data-live="history">
+        <h2 id="history-title">History</h2>
+        ${history(incident)}
+      </section>
+      <p class="small">
+        <a href="/approvals/${incident.id}">Refresh status</a> · Incident ${incident.id.slice(0, 8)}
+      </p>`,
   );
 }
 
@@ -41,11 +48,11 @@ export function status(incident: Incident): Content {
   const { headline, sentence, tone } = describe(incident);
   const deadline = incident.status === 'asked' && incident.question;
   return html`<div class="status ${tone}" role="status" data-live="status">
-<p class="headline"><span class="symbol" aria-hidden="true">${SYMBOLS[tone]}</span> ${headline}</p>
-<p>${sentence}${incident.decision?.reason && html` Reason: “${incident.decision.reason}”`}</p>
-${deadline && html`<p>Without an answer by ${time(deadline.expiresAt, { deadline: true })} the machine stays connected.</p>`}
-${incident.suppressedCount > 0 && html`<p>Seen ${incident.suppressedCount} more times since. Not asked about again for a while.</p>`}
-</div>`;
+    <p class="headline"><span class="symbol" aria-hidden="true">${SYMBOLS[tone]}</span> ${headline}</p>
+    <p>${sentence}${incident.decision?.reason && html` Reason: “${incident.decision.reason}”`}</p>
+    ${deadline && html`<p>Without an answer by ${time(deadline.expiresAt, { deadline: true })} the machine stays connected.</p>`}
+    ${incident.suppressedCount > 0 && html`<p>Seen ${incident.suppressedCount} more times since. Not asked about again for a while.</p>`}
+  </div>`;
 }
 
 /** The facts a person decides on. Everything in them may be written by an attacker. */
@@ -56,26 +63,42 @@ export function facts(incident: Incident): Content {
   const [, ...others] = incident.findings;
   const link = detection.finding_info.src_url;
   return html`<dl class="facts" data-live="facts">
-${row('Detection', html`<strong>${detection.finding_info.title}</strong> <span class="severity s${detection.severity_id}">${severityName(detection.severity_id)}</span>`)}
-${row('Machine', `${incident.hostname}${detection.device.os ? ` (${detection.device.os.name})` : ''}`)}
-${row('User', process?.user?.name)}
-${row('Program', process?.file?.path ?? process?.file?.name)}
-${row('Command line', process?.cmd_line && html`<pre>${process.cmd_line}</pre>`)}
-${row('Started by', parent && html`<pre>${parent.cmd_line ?? parent.file?.path ?? parent.file?.name}</pre>`)}
-${row('SHA-256', hashOf(detection) && html`<code>${hashOf(detection)}</code>`)}
-${row('When', time(new Date(detection.start_time ?? detection.time).toISOString()))}
-${row('Detections', incident.detectionCount > 1 && String(incident.detectionCount))}
-${row('Also seen', others.length > 0 && html`<ul>${others.map((finding) => html`<li>${finding.title}${finding.count > 1 && ` (${finding.count} times)`}<pre>${finding.commandLine ?? finding.filePath}</pre></li>`)}${incident.findingsDropped > 0 && html`<li>and ${incident.findingsDropped} more detections</li>`}</ul>`)}
-${row('Addresses', [detection.device.ip, detection.device.external_ip].filter(Boolean).join(', '))}
-${row('About this rule', detection.finding_info.desc)}
-${row('ATT&CK', attacks(detection))}
-${row('Sensor', html`<code>${incident.endpointId}</code>`)}
-${row('LimaCharlie', link && html`<a href="${link}" rel="noreferrer noopener" target="_blank">Open the timeline in LimaCharlie</a>`)}
-</dl>`;
+    ${row('Detection', html`<strong>${detection.finding_info.title}</strong> <span class="severity s${detection.severity_id}">${severityName(detection.severity_id)}</span>`)}
+    ${row('Machine', `${incident.hostname}${detection.device.os ? ` (${detection.device.os.name})` : ''}`)}
+    ${row('User', process?.user?.name)} ${row('Program', process?.file?.path ?? process?.file?.name)}
+    ${row('Command line', process?.cmd_line && html`<pre>${process.cmd_line}</pre>`)}
+    ${row('Started by', parent && html`<pre>${parent.cmd_line ?? parent.file?.path ?? parent.file?.name}</pre>`)}
+    ${row('SHA-256', hashOf(detection) && html`<code>${hashOf(detection)}</code>`)}
+    ${row('When', time(new Date(detection.start_time ?? detection.time).toISOString()))}
+    ${row('Detections', incident.detectionCount > 1 && String(incident.detectionCount))}
+    ${row(
+      'Also seen',
+      others.length > 0 &&
+        html`<ul>
+          ${others.map(
+            (finding) =>
+              html`<li>
+                ${finding.title}${finding.count > 1 && ` (${finding.count} times)`}
+                <pre>${finding.commandLine ?? finding.filePath}</pre>
+              </li>`,
+          )}${incident.findingsDropped > 0 && html`<li>and ${incident.findingsDropped} more detections</li>`}
+        </ul>`,
+    )}
+    ${row('Addresses', [detection.device.ip, detection.device.external_ip].filter(Boolean).join(', '))}
+    ${row('About this rule', detection.finding_info.desc)} ${row('ATT&CK', attacks(detection))}
+    ${row('Sensor', html`<code>${incident.endpointId}</code>`)}
+    ${row('LimaCharlie', link && html`<a href="${link}" rel="noreferrer noopener" target="_blank">Open the timeline in LimaCharlie</a>`)}
+  </dl>`;
 }
 
 function row(label: string, value: Content): Content {
-  return value && html`<div><dt>${label}</dt><dd>${value}</dd></div>`;
+  return (
+    value &&
+    html`<div>
+      <dt>${label}</dt>
+      <dd>${value}</dd>
+    </div>`
+  );
 }
 
 function hashOf(detection: Detection): string | undefined {
@@ -84,53 +107,91 @@ function hashOf(detection: Detection): string | undefined {
 
 function attacks(detection: Detection): string {
   return (detection.finding_info.attacks ?? [])
-    .map(({ tactic, technique, sub_technique }) => sub_technique?.uid ?? technique?.uid ?? `${tactic?.name} (${tactic?.uid})`)
+    .map(
+      ({ tactic, technique, sub_technique }) =>
+        sub_technique?.uid ?? technique?.uid ?? `${tactic?.name} (${tactic?.uid})`,
+    )
     .join(', ');
 }
 
 function question(incident: Incident, ability: Ability, returned: Returned | undefined): Content {
   const mayAct = ability.role === 'approver';
-  if (isOpen(incident)) {
-    return html`<section aria-labelledby="question-title" data-live="question"><h2 id="question-title">Your decision</h2>
-${effect(incident)}${mayAct ? form(incident, ability, returned) : html`<p class="notice">You can look, but deciding needs the approver role.</p>`}</section>`;
+  if (incident.status === 'new') {
+    return html`<section aria-labelledby="question-title" data-live="question">
+      <h2 id="question-title">Your decision</h2>
+      <p>The team is being asked. Refresh this page in a moment.</p>
+    </section>`;
+  }
+  if (incident.status === 'asked') {
+    return html`<section aria-labelledby="question-title" data-live="question">
+      <h2 id="question-title">Your decision</h2>
+      ${effect(incident)}${mayAct ? form(incident, ability, returned) : html`<p class="notice">You can look, but deciding needs the approver role.</p>`}
+    </section>`;
   }
   if (!canRelease(incident)) return html`<section data-live="question"></section>`;
-  return html`<section aria-labelledby="release-title" data-live="question"><h2 id="release-title">The way back</h2>
-${mayAct ? html`<p>When the machine is clean, it can be reconnected to the network.</p><p><a class="button" href="/approvals/${incident.id}/release">Release ${incident.hostname} …</a></p>` : html`<p>An approver can release the machine.</p>`}</section>`;
+  return html`<section aria-labelledby="release-title" data-live="question">
+    <h2 id="release-title">The way back</h2>
+    ${
+      mayAct
+        ? html`<p>When the machine is clean, it can be reconnected to the network.</p>
+            <p><a class="button" href="/approvals/${incident.id}/release">Release ${incident.hostname} …</a></p>`
+        : html`<p>An approver can release the machine.</p>`
+    }
+  </section>`;
 }
 
 /** What a yes does to whom. */
 export function effect(incident: Incident): Content {
-  return html`<p>Isolation cuts <strong>${incident.hostname}</strong> off from the network, except from LimaCharlie. Whoever works on it or uses its services loses them at once. It can be undone.</p>
-${!incident.detection.device.isolatable && html`<p class="notice">This source is not a machine that LimaCharlie can isolate: a yes will be refused.</p>`}`;
+  return html`<p>
+      Isolation cuts <strong>${incident.hostname}</strong> off from the network, except from LimaCharlie. Whoever works
+      on it or uses its services loses them at once. It can be undone.
+    </p>
+    ${!incident.detection.device.isolatable && html`<p class="notice">This source is not a machine that LimaCharlie can isolate: a yes will be refused.</p>`}`;
 }
 
 function form(incident: Incident, ability: { csrf: string; digest: string }, returned: Returned | undefined): Content {
   const option = (value: 'leave' | 'isolate', label: string, hint: string): Content =>
-    html`<label class="choice"><input type="radio" name="choice" value="${value}" required${returned?.choice === value && html` checked`}> <span><strong>${label}</strong><br><span class="small">${hint}</span></span></label>`;
+    html`<label class="choice"
+      ><input type="radio" name="choice" value="${value}" required${returned?.choice === value && html` checked`} />
+      <span><strong>${label}</strong><br /><span class="small">${hint}</span></span></label
+    >`;
   return html`<form method="post" action="/approvals/${incident.id}/review" autocomplete="off" class="decision">
-<input type="hidden" name="csrf" value="${ability.csrf}"><input type="hidden" name="digest" value="${ability.digest}">
-<fieldset><legend>Isolate ${incident.hostname}?</legend>
-${option('leave', 'No, keep it connected', 'False alarm, or too harmful to cut off.')}
-${option('isolate', 'Yes, isolate it', 'Stops the attacker, and everybody else.')}
-</fieldset>
-${reasonField(returned?.reason)}
-<button class="primary">Continue</button> <span class="small">You will see it once more before anything happens.</span>
-</form>`;
+    <input type="hidden" name="csrf" value="${ability.csrf}" /><input
+      type="hidden"
+      name="digest"
+      value="${ability.digest}"
+    />
+    <fieldset>
+      <legend>Isolate ${incident.hostname}?</legend>
+      ${option('leave', 'No, keep it connected', 'False alarm, or too harmful to cut off.')}
+      ${option('isolate', 'Yes, isolate it', 'Stops the attacker, and everybody else.')}
+    </fieldset>
+    ${reasonField(returned?.reason)}
+    <button class="primary">Continue</button>
+    <span class="small">You will see it once more before anything happens.</span>
+  </form>`;
 }
 
 /** The reason that every decision needs. */
 export function reasonField(value = ''): Content {
   return html`<label for="reason">Reason</label>
-<textarea id="reason" name="reason" rows="2" minlength="5" maxlength="500" required aria-describedby="reason-hint">${value}</textarea>
-<p class="small" id="reason-hint">5 to 500 characters. The team will read it in Slack, in the mail and here.</p>`;
+    <textarea id="reason" name="reason" rows="2" minlength="5" maxlength="500" required aria-describedby="reason-hint">
+${verbatim(value)}</textarea>
+    <p class="small" id="reason-hint">5 to 500 characters. The team will read it in Slack, in the mail and here.</p>`;
 }
 
 function history(incident: Incident): Content {
   const lines = incident.history.map((moment) => {
     const { what, note } = describeMoment(moment);
-    return html`<li>${time(moment.at)} <strong>${what}</strong>${moment.by && ` by ${moment.by}`}${note && html`<br><span class="small">${note}</span>`}</li>`;
+    return html`<li>
+      ${time(moment.at)}
+      <strong>${what}</strong
+      >${moment.by && ` by ${moment.by}`}${note && html`<br /><span class="small">${note}</span>`}
+    </li>`;
   });
   const told = [...new Set(incident.sent.map((sent) => (sent.channel === 'slack' ? 'Slack' : 'mail')))];
-  return html`<ol class="history">${lines}</ol>${told.length > 0 && html`<p class="small">Told by ${told.join(' and ')}.</p>`}`;
+  return html`<ol class="history">
+      ${lines}
+    </ol>
+    ${told.length > 0 && html`<p class="small">Told by ${told.join(' and ')}.</p>`}`;
 }

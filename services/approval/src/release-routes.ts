@@ -1,26 +1,28 @@
-import { canRelease, requestRelease } from '@cordon/incident';
-import type { FastifyInstance } from 'fastify';
+import { canRelease, describe, type Incident, requestRelease } from '@cordon/incident';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { ACTING, approverWhoActs, currentIncident, frameFor, LOOKING, whoLooks } from './access.ts';
 import { releasePage, stepUpPage } from './confirm-page.ts';
+import { keepChoice, pendingChoice, Reason, showIncident } from './decision-routes.ts';
+import type { Returned } from './incident-page.ts';
 import { csrfToken } from './protect.ts';
 import type { Parts } from './server.ts';
-import { isFresh } from './sign-in.ts';
+import type { SignedIn } from './session-store.ts';
+import { isFresh, isSamePerson } from './sign-in.ts';
 
-const Form = z.strictObject({ csrf: z.string(), checked: z.literal('yes'), reason: z.string().trim().min(5).max(500) });
+const Form = z.strictObject({ csrf: z.string(), checked: z.literal('yes'), reason: Reason });
 
 /** The way back: asking for the release, with the same care as for the isolation. */
 export function releaseRoutes(app: FastifyInstance, { config, incidents, log }: Parts): void {
   app.get<{ Params: { id: string } }>('/approvals/:id/release', { config: LOOKING }, async (request, reply) => {
-    const who = whoLooks(request, reply);
+    const who = await whoLooks(request, reply);
     if (!who) return reply;
     const incident = await currentIncident(incidents, request.params.id);
     if (!incident) return reply.callNotFound();
-    const page = `/approvals/${incident.id}`;
-    if (who.role !== 'approver' || !canRelease(incident)) return reply.redirect(page, 302);
-    const frame = frameFor(request, who, config);
-    if (!isFresh(who, Date.now())) return stepUpPage(frame, incident, 'release', `${page}/release`);
-    return releasePage(frame, incident, csrfToken(config.SESSION_SECRET, request.session.sessionId, 'release', incident.id));
+    if (who.role !== 'approver' || !canRelease(incident)) return reply.redirect(`/approvals/${incident.id}`, 302);
+    if (!isFresh(who, Date.now())) return stepUp(request, who, incident);
+    const pending = pendingChoice(request, incident);
+    return form(request, who, incident, pending?.choice === 'release' ? { reason: pending.reason } : {});
   });
 
   app.post<{ Params: { id: string } }>('/approvals/:id/release', { config: ACTING }, async (request, reply) => {
@@ -29,21 +31,51 @@ export function releaseRoutes(app: FastifyInstance, { config, incidents, log }: 
     if (!who) return reply;
     const incident = await currentIncident(incidents, request.params.id);
     if (!incident) return reply.callNotFound();
-    const page = `/approvals/${incident.id}`;
-    const frame = frameFor(request, who, config);
-    if (!isFresh(who, Date.now())) return stepUpPage(frame, incident, 'release', `${page}/release`);
 
-    const form = Form.safeParse(request.body);
-    if (!form.success) {
-      const csrf = csrfToken(config.SESSION_SECRET, request.session.sessionId, 'release', incident.id);
-      const reason = z.object({ reason: z.string().optional().catch(undefined) }).parse(given).reason;
+    const parsed = Form.safeParse(request.body);
+    const reason = z.string().optional().catch(undefined).parse(given['reason']);
+    if (!parsed.success) {
       const message = 'Confirm that the machine was examined, and give a reason of 5 to 500 characters.';
-      return reply.code(422).send(releasePage(frame, incident, csrf, message, reason));
+      return reply.code(422).send(form(request, who, incident, { message, reason }));
     }
-    const command = { incidentId: incident.id, person: who.person, reason: form.data.reason };
+    if (!isFresh(who, Date.now())) {
+      await keepChoice(request, {
+        incidentId: incident.id,
+        choice: 'release',
+        reason: parsed.data.reason,
+        at: Date.now(),
+      });
+      return stepUp(request, who, incident);
+    }
+    const command = { incidentId: incident.id, person: who.person, reason: parsed.data.reason };
     const result = await incidents.transact(incident, (state) => requestRelease(state, command, new Date()));
-    // Whoever comes second, or too late, is shown what is being done already.
-    if ('events' in result) log.info({ incidentId: incident.id, subject: who.person.subject }, 'release requested');
-    return reply.redirect(page, 303);
+    if ('refused' in result) {
+      const now = 'incident' in result.refused ? result.refused.incident : incident;
+      const by = now.release?.requestedBy;
+      if (isSamePerson(by, who.person)) return reply.redirect(`/approvals/${incident.id}`, 303); // sent twice
+      log.info(
+        { incidentId: incident.id, because: result.refused.because, subject: who.person.subject },
+        'release not taken',
+      );
+      const message = by
+        ? `${by.name} already asked for the release. Nothing was changed by you.`
+        : `There is nothing to release: ${describe(now).headline.replace(/\.$/, '')}. Nothing was changed by you.`;
+      return reply.code(409).send(showIncident(request, who, config, now, { message }));
+    }
+    log.info({ incidentId: incident.id, subject: who.person.subject }, 'release requested');
+    return reply.redirect(`/approvals/${incident.id}`, 303);
   });
+
+  function form(request: FastifyRequest, who: SignedIn, incident: Incident, returned: Partial<Returned>): string {
+    return releasePage(
+      frameFor(request, who, config),
+      incident,
+      csrfToken(request, config, 'release', incident.id),
+      returned,
+    );
+  }
+
+  function stepUp(request: FastifyRequest, who: SignedIn, incident: Incident): string {
+    return stepUpPage(frameFor(request, who, config), incident, 'release', `/approvals/${incident.id}/release`);
+  }
 }

@@ -8,6 +8,7 @@ import rateLimit from '@fastify/rate-limit';
 import session from '@fastify/session';
 import { fastify, type FastifyInstance } from 'fastify';
 import type { Counter } from 'prom-client';
+import { HOME, limitBadPosts } from './access.ts';
 import { SCRIPT, STYLE } from './assets.ts';
 import type { Config } from './config.ts';
 import { decisionRoutes } from './decision-routes.ts';
@@ -15,11 +16,11 @@ import type { IncidentBoard } from './incident-board.ts';
 import { liveRoutes } from './live.ts';
 import { messagePage } from './message-page.ts';
 import { releaseRoutes } from './release-routes.ts';
-import { type Bucket, sessionStore } from './session-store.ts';
+import { type Bucket, SESSION_COOKIE, sessionStore } from './session-store.ts';
 import { signInRoutes } from './sign-in.ts';
 
-export const SESSION_COOKIE = '__Host-cordon_sid';
 const IDLE_MINUTES = 15;
+const BODY_LIMIT = 64 * 1024;
 
 export type Parts = {
   config: Config;
@@ -33,13 +34,16 @@ export type Parts = {
 
 /** The pages, with everything around them that keeps strangers, scanners and other sites from deciding. */
 export async function createServer(parts: Parts): Promise<FastifyInstance> {
-  const { config, sessions, log } = parts;
+  const { config, log } = parts;
   const app = fastify({
     logger: false,
     trustProxy: config.TRUST_PROXY ?? false,
     requestTimeout: 30_000,
-    bodyLimit: 64 * 1024,
+    bodyLimit: BODY_LIMIT,
     routerOptions: { maxParamLength: 64 },
+    frameworkErrors: (error, _request, reply) => {
+      reply.raw.writeHead(error.statusCode ?? 400, { 'content-type': 'text/plain' }).end('Not understood.');
+    },
   });
   await app.register(helmet, {
     frameguard: { action: 'deny' },
@@ -58,8 +62,38 @@ export async function createServer(parts: Parts): Promise<FastifyInstance> {
       },
     },
   });
-  await app.register(cookie, { secret: config.SESSION_SECRET });
-  await app.register(session, {
+  app.addHook('onSend', async (request, reply, payload) => {
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
+    if (request.method === 'POST') reply.header('vary', 'Origin, Sec-Fetch-Site');
+    reply.header('x-robots-tag', 'noindex, nofollow');
+    if (typeof payload === 'string' && payload.startsWith('<!doctype html>')) reply.type('text/html; charset=utf-8');
+    return payload;
+  });
+  app.setNotFoundHandler((_request, reply) => {
+    const text = 'The address is wrong, or the incident is older than what is kept.';
+    return reply.code(404).send(messagePage('There is nothing here', text, HOME));
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const code = statusOf(error);
+    if (code >= 500)
+      log.error({ err: error, method: request.method, route: request.routeOptions.url }, 'request failed');
+    return reply.code(code).send(messagePage(...wordsFor(code, request.method), HOME));
+  });
+
+  // Beside the pages and without a session, whose cookie has no place in an answer that caches may keep and share.
+  for (const { path, type, body } of [STYLE, SCRIPT]) {
+    app.get(path, (_request, reply) =>
+      reply.header('cache-control', 'public, max-age=31536000, immutable').type(type).send(body),
+    );
+  }
+  await app.register((pages) => servePages(pages, parts));
+  return app;
+}
+
+async function servePages(pages: FastifyInstance, parts: Parts): Promise<void> {
+  const { config, sessions, log } = parts;
+  await pages.register(cookie, { secret: config.SESSION_SECRET });
+  await pages.register(session, {
     secret: config.SESSION_SECRET,
     cookieName: SESSION_COOKIE,
     cookie: { path: '/', httpOnly: true, secure: true, sameSite: 'lax', maxAge: IDLE_MINUTES * 60_000 },
@@ -67,45 +101,29 @@ export async function createServer(parts: Parts): Promise<FastifyInstance> {
     saveUninitialized: false,
     rolling: false,
   });
-  await app.register(formbody, { bodyLimit: 64 * 1024 });
-  await app.register(rateLimit, { global: false, ...limits() });
-
-  app.addHook('onSend', async (_request, reply, payload) => {
-    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
-    reply.header('x-robots-tag', 'noindex, nofollow');
-    if (typeof payload === 'string' && payload.startsWith('<!doctype html>')) reply.type('text/html; charset=utf-8');
-    return payload;
-  });
-  // Saved by hand and not by the plugin, which would withhold the cookie where TLS ends in front of us.
-  app.addHook('preHandler', async (request) => {
-    if (request.session.signedIn && request.method === 'GET') await request.session.save();
-  });
-  app.setNotFoundHandler((_request, reply) =>
-    reply.code(404).send(messagePage('There is nothing here', 'The address is wrong, or the incident is older than what is kept.', { href: '/', text: 'All incidents' })),
-  );
-  app.setErrorHandler((error, request, reply) => {
-    const code = error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number' ? error.statusCode : 500;
-    if (code >= 500) log.error({ err: error, method: request.method, route: request.routeOptions.url }, 'request failed');
-    const text =
-      code === 429
-        ? ['Too many requests', 'Wait a minute, then try again.']
-        : code < 500
-          ? ['That did not work', 'The request was not understood. Nothing was changed.']
-          : ['Cordon cannot answer right now', 'Nothing was changed. Try again in a moment.'];
-    return reply.code(code).send(messagePage(text[0] ?? '', text[1] ?? '', { href: '/', text: 'All incidents' }));
-  });
-
-  for (const { path, type, body } of [STYLE, SCRIPT]) {
-    app.get(path, (_request, reply) => reply.header('cache-control', 'public, max-age=31536000, immutable').type(type).send(body));
-  }
-  await signInRoutes(app, config, log);
-  decisionRoutes(app, parts);
-  releaseRoutes(app, parts);
-  liveRoutes(app, parts);
-  return app;
+  pages.removeAllContentTypeParsers(); // forms and nothing else
+  await pages.register(formbody, { bodyLimit: BODY_LIMIT });
+  await pages.register(rateLimit, { global: false, hook: 'preHandler' });
+  limitBadPosts(pages, log);
+  await signInRoutes(pages, config, log);
+  decisionRoutes(pages, parts);
+  releaseRoutes(pages, parts);
+  liveRoutes(pages, parts);
 }
 
-/** A person by session, everybody else by address. Looking is cheap; acting is rare. */
-function limits() {
-  return { hook: 'preHandler' as const, timeWindow: '1 minute' };
+function statusOf(error: unknown): number {
+  return error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number'
+    ? error.statusCode
+    : 500;
+}
+
+function wordsFor(code: number, method: string): [title: string, text: string] {
+  if (code === 429) return ['Too many requests', 'Nothing was changed. Wait a minute, then try again.'];
+  if (code < 500) return ['That did not work', 'The request was not understood. Nothing was changed.'];
+  return method === 'POST'
+    ? [
+        'Cordon cannot answer right now',
+        'Whether your answer was taken is not known. Open the incident again and look.',
+      ]
+    : ['Cordon cannot answer right now', 'Nothing was changed. Try again in a moment.'];
 }

@@ -1,35 +1,32 @@
 import { Person } from '@cordon/contracts';
 import type { Logger } from '@cordon/service';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, Session } from 'fastify';
 import * as oidc from 'openid-client';
 import { z } from 'zod';
 import type { Config } from './config.ts';
+import { diagnose } from './diagnose.ts';
 import { messagePage } from './message-page.ts';
-
-export type Role = 'viewer' | 'approver';
-/** Who is signed in, and when they last proved it. Times are epoch milliseconds. */
-export type SignedIn = { person: Person; role: Role; authenticatedAt: number; signedInAt: number };
-/** A choice that waits for its owner to sign in again. */
-export type PendingChoice = { incidentId: string; choice: 'isolate' | 'leave'; reason: string; digest: string; at: number };
-
-declare module 'fastify' {
-  interface Session {
-    signedIn?: SignedIn;
-    pendingChoice?: PendingChoice | undefined;
-  }
-}
+import type { SignedIn } from './session-store.ts';
 
 const LOGIN_COOKIE = '__Host-cordon_login';
 const LOGIN_MINUTES = 10;
 const SESSION_HOURS = 12;
-/** A yes needs a sign-in at most this old, by the provider's own word (`auth_time`). */
+/** Isolating and releasing need a sign-in at most this old, by the provider's own word (`auth_time`). */
 export const FRESH_SECONDS = 300;
-const CLOCK_SKEW_SECONDS = 10;
 
 /** Sign-in may only lead back to one of our own pages. */
 const RETURN_TO = /^\/(approvals\/[0-9a-f]{32}(\/release)?(\?confirm=1)?)?$/;
 
-const Transaction = z.object({ state: z.string(), nonce: z.string(), verifier: z.string(), to: z.string(), maxAge: z.int() });
+/** What has to be remembered between leaving for the provider and coming back. */
+const Transaction = z.object({
+  state: z.string(),
+  nonce: z.string(),
+  verifier: z.string(),
+  to: z.string(),
+  maxAge: z.coerce.number(),
+});
+type Transaction = z.infer<typeof Transaction>;
+
 const Claims = z.object({
   iss: z.string(),
   sub: z.string(),
@@ -40,48 +37,54 @@ const Claims = z.object({
 });
 const Groups = z.union([z.array(z.string()), z.string().transform((one) => [one])]).catch([]);
 
+/** Sign-in with OpenID Connect (authorization code, PKCE), and the page after signing out. */
 export async function signInRoutes(app: FastifyInstance, config: Config, log: Logger): Promise<void> {
   const redirectUri = `${config.PUBLIC_URL}/callback`;
-  let discovered: oidc.Configuration | undefined;
+  let known: oidc.Configuration | undefined;
 
-  /** Discovered at first use and kept: the provider may be away when this service starts. */
-  async function provider(): Promise<oidc.Configuration> {
-    discovered ??= await oidc.discovery(new URL(config.OIDC_ISSUER), config.OIDC_CLIENT_ID, config.OIDC_CLIENT_SECRET, undefined, {
-      timeout: 5,
-      execute: config.OIDC_ISSUER.startsWith('http:') ? [oidc.allowInsecureRequests] : [],
-    });
-    return discovered;
+  async function discover(): Promise<oidc.Configuration> {
+    known = await oidc.discovery(
+      new URL(config.OIDC_ISSUER),
+      config.OIDC_CLIENT_ID,
+      config.OIDC_CLIENT_SECRET,
+      undefined,
+      { timeout: 5, execute: config.OIDC_ISSUER.startsWith('http:') ? [oidc.allowInsecureRequests] : [] },
+    );
+    return known;
   }
 
-  const limited = { config: { rateLimit: { max: 60, timeWindow: '1 minute' } } };
+  // HEAD gets 404: it must neither begin a sign-in nor use one up.
+  const limited = { exposeHeadRoute: false, config: { rateLimit: { max: 60, timeWindow: '1 minute' } } };
 
   app.get('/login', limited, async (request, reply) => {
     const query = z.object({ to: z.string().optional(), step: z.literal('1').optional() }).safeParse(request.query);
     const wanted = query.data?.to ?? '/';
-    const to = RETURN_TO.test(wanted) ? wanted : '/';
-    const maxAge = query.data?.step ? FRESH_SECONDS : SESSION_HOURS * 3600;
+    // What mail programs and chats add to a link is no reason to lose the way back.
+    const to = [wanted, wanted.split('?', 1)[0] ?? ''].find((path) => RETURN_TO.test(path)) ?? '/';
+    const again = query.data?.step !== undefined;
+    const maxAge = again ? FRESH_SECONDS : SESSION_HOURS * 3600;
+    const [state, nonce, verifier] = [oidc.randomState(), oidc.randomNonce(), oidc.randomPKCECodeVerifier()];
     let target: URL;
-    const transaction = { state: oidc.randomState(), nonce: oidc.randomNonce(), verifier: oidc.randomPKCECodeVerifier(), to, maxAge };
     try {
-      const configuration = await provider();
+      const configuration = await discover(); // each time: who leaves for a provider that is away ends on an error page
       target = oidc.buildAuthorizationUrl(configuration, {
         redirect_uri: redirectUri,
         scope: config.OIDC_SCOPE ?? defaultScope(configuration),
-        state: transaction.state,
-        nonce: transaction.nonce,
+        state,
+        nonce,
         max_age: String(maxAge),
-        code_challenge: await oidc.calculatePKCECodeChallenge(transaction.verifier),
+        ...(again && { prompt: 'login' }),
+        code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
         code_challenge_method: 'S256',
       });
     } catch (err) {
-      log.warn({ err }, 'identity provider not available');
-      return reply
-        .code(503)
-        .header('retry-after', '10')
-        .send(messagePage('Sign-in is not available', 'The identity provider does not answer. Try again in a moment.', { href: '/', text: 'Try again' }));
+      const { code, reason, fix = 'check OIDC_ISSUER and the way to it' } = diagnose(err);
+      log.error({ code, reason, issuer: config.OIDC_ISSUER, fix }, 'identity provider not available');
+      return unavailable(reply);
     }
+    const transaction = new URLSearchParams({ state, nonce, verifier, to, maxAge: String(maxAge) });
     return reply
-      .setCookie(LOGIN_COOKIE, JSON.stringify(transaction), {
+      .setCookie(LOGIN_COOKIE, transaction.toString(), {
         path: '/',
         httpOnly: true,
         secure: true,
@@ -95,11 +98,17 @@ export async function signInRoutes(app: FastifyInstance, config: Config, log: Lo
   app.get('/callback', limited, async (request, reply) => {
     const transaction = transactionOf(request);
     reply.clearCookie(LOGIN_COOKIE, { path: '/', secure: true });
-    if (!transaction) return expired(reply);
+    if (!transaction) {
+      const fix = `if this happens to everybody: people must open ${config.PUBLIC_URL} (PUBLIC_URL), and no other address`;
+      log.warn({ reason: 'no sign-in was begun in this browser within ten minutes', fix }, 'sign-in failed');
+      return failed(reply);
+    }
     try {
-      const query = request.raw.url?.split('?', 2)[1] ?? '';
-      const signedIn = await redeem(await provider(), new URL(`${redirectUri}?${query}`), transaction);
-      await request.session.regenerate(['pendingChoice']); // a new id: a session planted before is worth nothing
+      const query = request.url.split('?', 2)[1] ?? '';
+      const signedIn = await redeem(known ?? (await discover()), new URL(`${redirectUri}?${query}`), transaction);
+      const isSame = isSamePerson(request.session.signedIn?.person, signedIn.person);
+      // A new id: a session planted before is worth nothing. Nobody takes over what somebody else chose.
+      await request.session.regenerate(isSame ? ['pendingChoice'] : []);
       request.session.signedIn = signedIn;
       await request.session.save();
       log.info({ subject: signedIn.person.subject, role: signedIn.role }, 'signed in');
@@ -107,20 +116,27 @@ export async function signInRoutes(app: FastifyInstance, config: Config, log: Lo
     } catch (err) {
       if (err instanceof NoRole) {
         log.warn({ subject: err.subject }, 'signed in without a role');
-        return reply
-          .code(403)
-          .send(messagePage('You have no role here', `You are signed in, but not in a group that may see incidents. Ask for membership in “${config.OIDC_VIEWER_GROUP}” or “${config.OIDC_APPROVER_GROUP}”.`, { href: '/', text: 'Sign in as somebody else' }));
+        const text = `You are signed in, but not in a group that may see incidents. Ask for membership in “${config.OIDC_VIEWER_GROUP}” or “${config.OIDC_APPROVER_GROUP}”.`;
+        const link = { href: '/login?step=1', text: 'Sign in as somebody else' };
+        return reply.code(403).send(messagePage('You have no role here', text, link));
       }
-      log.warn({ reason: err instanceof Error ? err.message : 'unknown' }, 'sign-in failed'); // the error itself holds code and state
-      return expired(reply);
+      const { unavailable: away, ...diagnosis } = diagnose(err);
+      log[away ? 'error' : 'warn'](diagnosis, 'sign-in failed');
+      return away ? unavailable(reply) : failed(reply);
     }
   });
 
   app.get('/signed-out', (_request, reply) =>
-    reply.send(messagePage('You are signed out', 'Close this window, or sign in again.', { href: '/', text: 'Sign in' })),
+    reply.send(
+      messagePage('You are signed out', 'Close this window, or sign in again.', { href: '/', text: 'Sign in' }),
+    ),
   );
 
-  async function redeem(configuration: oidc.Configuration, currentUrl: URL, transaction: z.infer<typeof Transaction>): Promise<SignedIn> {
+  async function redeem(
+    configuration: oidc.Configuration,
+    currentUrl: URL,
+    transaction: Transaction,
+  ): Promise<SignedIn> {
     const tokens = await oidc.authorizationCodeGrant(configuration, currentUrl, {
       pkceCodeVerifier: transaction.verifier,
       expectedState: transaction.state,
@@ -143,13 +159,8 @@ export async function signInRoutes(app: FastifyInstance, config: Config, log: Lo
       name: (said.name ?? said.preferred_username ?? said.email ?? claims.sub).slice(0, 255),
       email: said.email,
     });
-    return { person, role, authenticatedAt: claims.auth_time * 1000, signedInAt: Date.now() };
-  }
-
-  function transactionOf(request: FastifyRequest): z.infer<typeof Transaction> | undefined {
-    const cookie = request.unsignCookie(request.cookies[LOGIN_COOKIE] ?? '');
-    if (!cookie.valid || !cookie.value) return undefined;
-    return Transaction.safeParse(JSON.parse(cookie.value)).data;
+    const now = Date.now(); // a provider whose clock is ahead must not make a sign-in last longer
+    return { person, role, authenticatedAt: Math.min(claims.auth_time * 1000, now), signedInAt: now };
   }
 }
 
@@ -162,13 +173,26 @@ class NoRole extends Error {
   }
 }
 
-function expired(reply: FastifyReply): FastifyReply {
-  return reply
-    .code(400)
-    .send(messagePage('Sign-in did not work', 'It took too long, was already used, or was started in another browser.', { href: '/', text: 'Sign in again' }));
+function transactionOf(request: FastifyRequest): Transaction | undefined {
+  const cookie = request.unsignCookie(request.cookies[LOGIN_COOKIE] ?? '');
+  if (!cookie.valid) return undefined;
+  return Transaction.safeParse(Object.fromEntries(new URLSearchParams(cookie.value))).data;
 }
 
-function roleOf(groups: string[], config: Config): Role | undefined {
+function failed(reply: FastifyReply): FastifyReply {
+  const text = 'It took too long, was already used, or was started in another browser.';
+  return reply.code(400).send(messagePage('Sign-in did not work', text, { href: '/', text: 'Sign in again' }));
+}
+
+function unavailable(reply: FastifyReply): FastifyReply {
+  const text = 'The identity provider does not answer as it should. Try again in a moment.';
+  return reply
+    .code(503)
+    .header('retry-after', '10')
+    .send(messagePage('Sign-in is not available', text, { href: '/', text: 'Try again' }));
+}
+
+function roleOf(groups: string[], config: Config): SignedIn['role'] | undefined {
   if (groups.includes(config.OIDC_APPROVER_GROUP)) return 'approver';
   return groups.includes(config.OIDC_VIEWER_GROUP) ? 'viewer' : undefined;
 }
@@ -178,14 +202,17 @@ function defaultScope(configuration: oidc.Configuration): string {
   return ['openid', 'email', 'profile', ...(known.includes('groups') ? ['groups'] : [])].join(' ');
 }
 
-/** Who is signed in, or nothing where the session is too old. */
-export function signedInOf(request: FastifyRequest): SignedIn | undefined {
-  const { signedIn } = request.session;
-  if (!signedIn || Date.now() - signedIn.signedInAt > SESSION_HOURS * 3_600_000) return undefined;
-  return signedIn;
+/** Identity is issuer and subject, and nothing else. */
+export function isSamePerson(a: Person | undefined, b: Person): boolean {
+  return a?.issuer === b.issuer && a.subject === b.subject;
 }
 
-/** Whether the sign-in is fresh enough for a yes. */
+/** Who is signed in, or nothing where the session is too old. */
+export function signedInOf({ signedIn }: Session): SignedIn | undefined {
+  return signedIn && Date.now() - signedIn.signedInAt <= SESSION_HOURS * 3_600_000 ? signedIn : undefined;
+}
+
+/** Whether the sign-in is fresh enough to isolate or to release. */
 export function isFresh(signedIn: SignedIn, now: number): boolean {
-  return now - signedIn.authenticatedAt <= (FRESH_SECONDS + CLOCK_SKEW_SECONDS) * 1000;
+  return now - signedIn.authenticatedAt <= FRESH_SECONDS * 1000;
 }

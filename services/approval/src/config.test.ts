@@ -1,0 +1,39 @@
+import { loadConfig } from '@cordon/service';
+import { expect, test } from 'vitest';
+import { settings } from './config.ts';
+
+const valid = {
+  PUBLIC_URL: 'https://cordon.example.com/',
+  OIDC_ISSUER: 'https://login.example.com/realm',
+  OIDC_CLIENT_ID: 'cordon',
+  OIDC_CLIENT_SECRET: 'secret',
+  OIDC_APPROVER_GROUP: 'approvers',
+  OIDC_VIEWER_GROUP: 'viewers',
+  SESSION_SECRET: 'x'.repeat(32),
+};
+
+test('reads what is needed, and the public address as an origin', () => {
+  expect(loadConfig(settings, valid)).toMatchObject({
+    PUBLIC_URL: 'https://cordon.example.com',
+    PORT: 8081,
+    APPROVAL_EXPIRY_MINUTES: 30,
+  });
+  expect(loadConfig(settings, { ...valid, PUBLIC_URL: 'http://127.0.0.1:8081' }).PUBLIC_URL).toBe(
+    'http://127.0.0.1:8081',
+  );
+});
+
+test.each([
+  ['PUBLIC_URL', 'http://cordon.example.com', 'must be https'],
+  ['PUBLIC_URL', 'https://example.com/cordon', 'must have no path'],
+  ['PUBLIC_URL', 'cordon', 'Invalid URL'],
+  ['OIDC_ISSUER', 'http://login.example.com', 'must be https'],
+  ['OIDC_ISSUER', 'nonsense', 'Invalid URL'],
+  ['SESSION_SECRET', 'short', 'at least 32 characters'],
+  ['APPROVAL_EXPIRY_MINUTES', '0', 'APPROVAL_EXPIRY_MINUTES'],
+])('refuses %s=%s and says why, without showing a value', (name, value, why) => {
+  const load = (): unknown => loadConfig(settings, { ...valid, [name]: value });
+  expect(load).toThrow(`${name}: `);
+  expect(load).toThrow(why);
+  expect(load).not.toThrow('secret');
+});
