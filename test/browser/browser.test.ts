@@ -51,9 +51,7 @@ async function answer(page: Page, choice: 'Yes' | 'No'): Promise<void> {
   await page.getByRole('button', { name: 'Continue' }).click();
 }
 
-const run = withoutBrowser ? test.skip : test;
-
-run(`no, in a browser${withoutBrowser}`, async () => {
+test.skipIf(withoutBrowser)(`no, in a browser${withoutBrowser}`, async () => {
   const id = await story.follow(() => story.attack());
   const page = await open();
   await follow(page, id);
@@ -71,7 +69,7 @@ run(`no, in a browser${withoutBrowser}`, async () => {
   expect(story.isolations()).toBe(0);
 });
 
-run(`yes, with live status, and release, in a browser${withoutBrowser}`, async () => {
+test.skipIf(withoutBrowser)(`yes, with live status, and release, in a browser${withoutBrowser}`, async () => {
   const id = await story.follow(() => story.attack());
   const page = await open();
   await follow(page, id);
@@ -92,23 +90,26 @@ run(`yes, with live status, and release, in a browser${withoutBrowser}`, async (
   await story.slackSays(id, 'Machine released');
 });
 
-run(`yes with the machine offline and coming back, on a phone, in the dark${withoutBrowser}`, async () => {
-  const id = await story.follow(() => story.attack());
-  story.parts.limaCharlie.setOnline(story.parts.machine.sid, false);
-  const page = await open({ viewport: PHONE, colorScheme: 'dark' });
-  await follow(page, id);
-  await screenshot(page, 'question-phone-dark');
-  expect(await page.locator('html').evaluate((root) => root.scrollWidth)).toBeLessThanOrEqual(PHONE.width);
-  await answer(page, 'Yes');
-  await screenshot(page, 'confirm-yes-phone-dark');
-  await page.getByRole('button', { name: 'Isolate win-srv-07' }).click();
-  await page.getByRole('status').getByText('machine offline').waitFor();
-  await screenshot(page, 'pending-phone-dark');
-  story.parts.limaCharlie.setOnline(story.parts.machine.sid, true);
-  await page.getByRole('status').getByText('Machine isolated').waitFor();
-});
+test.skipIf(withoutBrowser)(
+  `yes with the machine offline and coming back, on a phone, in the dark${withoutBrowser}`,
+  async () => {
+    const id = await story.follow(() => story.attack());
+    story.parts.limaCharlie.setOnline(story.parts.machine.sid, false);
+    const page = await open({ viewport: PHONE, colorScheme: 'dark' });
+    await follow(page, id);
+    await screenshot(page, 'question-phone-dark');
+    expect(await page.locator('html').evaluate((root) => root.scrollWidth)).toBeLessThanOrEqual(PHONE.width);
+    await answer(page, 'Yes');
+    await screenshot(page, 'confirm-yes-phone-dark');
+    await page.getByRole('button', { name: 'Isolate win-srv-07' }).click();
+    await page.getByRole('status').getByText('machine offline').waitFor();
+    await screenshot(page, 'pending-phone-dark');
+    story.parts.limaCharlie.setOnline(story.parts.machine.sid, true);
+    await page.getByRole('status').getByText('Machine isolated').waitFor();
+  },
+);
 
-run(`everything works with JavaScript off, on a phone${withoutBrowser}`, async () => {
+test.skipIf(withoutBrowser)(`everything works with JavaScript off, on a phone${withoutBrowser}`, async () => {
   const id = await story.follow(() => story.attack());
   const page = await open({ javaScriptEnabled: false, viewport: PHONE });
   await follow(page, id);
@@ -133,21 +134,24 @@ run(`everything works with JavaScript off, on a phone${withoutBrowser}`, async (
   await screenshot(page, 'list-phone');
 });
 
-run(`the list shows a new incident by itself, and a viewer can look but not decide${withoutBrowser}`, async () => {
-  const page = await open();
-  await page.goto(story.system.approvalUrl);
-  await page.getByRole('button', { name: /Sign in as Victor/ }).click();
-  await page.getByRole('heading', { name: 'Incidents' }).waitFor();
-  const id = await story.follow(() => story.attack());
-  await page.getByRole('link', { name: /Decide/ }).waitFor();
-  await screenshot(page, 'list-desktop');
-  await page.getByRole('link', { name: /Decide/ }).click();
-  await page.getByText('deciding needs the approver role').waitFor();
-  expect(page.url()).toContain(id);
-  expect(await page.getByRole('radio').count()).toBe(0);
-});
+test.skipIf(withoutBrowser)(
+  `the list shows a new incident by itself, and a viewer can look but not decide${withoutBrowser}`,
+  async () => {
+    const page = await open();
+    await page.goto(story.system.approvalUrl);
+    await page.getByRole('button', { name: /Sign in as Victor/ }).click();
+    await page.getByRole('heading', { name: 'Incidents' }).waitFor();
+    const id = await story.follow(() => story.attack());
+    await page.getByRole('link', { name: /Decide/ }).waitFor();
+    await screenshot(page, 'list-desktop');
+    await page.getByRole('link', { name: /Decide/ }).click();
+    await page.getByText('deciding needs the approver role').waitFor();
+    expect(page.url()).toContain(id);
+    expect(await page.getByRole('radio').count()).toBe(0);
+  },
+);
 
-run(`two approvers: the page of the second says who won${withoutBrowser}`, async () => {
+test.skipIf(withoutBrowser)(`two approvers: the page of the second says who won${withoutBrowser}`, async () => {
   const id = await story.follow(() => story.attack());
   const [first, second] = [await open(), await open()];
   await follow(first, id, 'Alice');
@@ -161,17 +165,20 @@ run(`two approvers: the page of the second says who won${withoutBrowser}`, async
   await screenshot(second, 'lost-the-race-desktop');
 });
 
-run(`coming from another site keeps the session, and the page cannot be framed${withoutBrowser}`, async () => {
-  const id = await story.follow(() => story.attack());
-  const page = await open();
-  await follow(page, id);
-  const url = `${story.system.approvalUrl}/approvals/${id}`;
-  await page.goto('data:text/html,'.concat(encodeURIComponent(`<a href="${url}">to the incident</a>`)));
-  await page.getByRole('link').click();
-  await page.getByRole('heading', { name: 'Isolate win-srv-07?' }).waitFor(); // no sign-in in between
+test.skipIf(withoutBrowser)(
+  `coming from another site keeps the session, and the page cannot be framed${withoutBrowser}`,
+  async () => {
+    const id = await story.follow(() => story.attack());
+    const page = await open();
+    await follow(page, id);
+    const url = `${story.system.approvalUrl}/approvals/${id}`;
+    await page.goto('data:text/html,'.concat(encodeURIComponent(`<a href="${url}">to the incident</a>`)));
+    await page.getByRole('link').click();
+    await page.getByRole('heading', { name: 'Isolate win-srv-07?' }).waitFor(); // no sign-in in between
 
-  const framed = await open();
-  troubles.splice(0); // blocking is what is expected here
-  await framed.setContent(`<iframe src="${url}"></iframe>`);
-  await expect.poll(() => framed.frames().some((frame) => frame.url().startsWith('chrome-error:'))).toBe(true);
-});
+    const framed = await open();
+    troubles.splice(0); // blocking is what is expected here
+    await framed.setContent(`<iframe src="${url}"></iframe>`);
+    await expect.poll(() => framed.frames().some((frame) => frame.url().startsWith('chrome-error:'))).toBe(true);
+  },
+);

@@ -5,7 +5,9 @@ import { GenericContainer, Network, Wait } from 'testcontainers';
 import { expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const noEngine = await promisify(execFile)('docker', ['version', '--format', '{{.Server.Version}}'], { timeout: 10_000 }).then(
+const noEngine = await promisify(execFile)('docker', ['version', '--format', '{{.Server.Version}}'], {
+  timeout: 10_000,
+}).then(
   () => '',
   () => ' (skipped: no Docker engine answers)',
 );
@@ -23,14 +25,19 @@ test.skipIf(noEngine)(
       .withExposedPorts(8222)
       .withWaitStrategy(Wait.forHttp('/healthz', 8222))
       .start();
-    const image = await GenericContainer.fromDockerfile(root, 'deploy/Dockerfile').withBuildArgs({ SERVICE: 'ingest' }).build();
+    const image = await GenericContainer.fromDockerfile(root, 'deploy/Dockerfile')
+      .withBuildArgs({ SERVICE: 'ingest' })
+      .build();
     await using ingest = await image
       .withNetwork(network)
       .withEnvironment({ NATS_URL: 'nats://nats:4222', LIMACHARLIE_WEBHOOK_SECRETS: 'a-secret' })
       .withExposedPorts(8080, 9080)
       .withWaitStrategy(Wait.forHttp('/readyz', 9080))
       .start();
-    const webhook = await fetch(`http://${ingest.getHost()}:${ingest.getMappedPort(8080)}/webhooks/limacharlie`, { method: 'POST', body: '{}' });
+    const webhook = await fetch(`http://${ingest.getHost()}:${ingest.getMappedPort(8080)}/webhooks/limacharlie`, {
+      method: 'POST',
+      body: '{}',
+    });
     expect(webhook.status).toBe(401);
   },
   600_000,

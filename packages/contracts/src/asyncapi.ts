@@ -17,7 +17,10 @@ export function asyncApi(): Record<string, unknown> {
         type,
         {
           address: `cordon.events.{tenant}.{endpoint}.${type}`,
-          parameters: { tenant: { description: 'LimaCharlie organisation id' }, endpoint: { description: 'LimaCharlie sensor id' } },
+          parameters: {
+            tenant: { description: 'LimaCharlie organisation id' },
+            endpoint: { description: 'LimaCharlie sensor id' },
+          },
           messages: { [type]: { $ref: `#/components/messages/${type}` } },
           'x-jetstream': { stream: 'CORDON_EVENTS', dedupe: 'Nats-Msg-Id' },
         },
@@ -27,7 +30,10 @@ export function asyncApi(): Record<string, unknown> {
       messages: Object.fromEntries(
         events.map(({ type, data }) => [
           type,
-          { headers: headersOf(type), payload: { schemaFormat: 'application/schema+json;version=draft-2020-12', schema: z.toJSONSchema(data) } },
+          {
+            headers: headersOf(type),
+            payload: { schemaFormat: 'application/schema+json;version=draft-2020-12', schema: z.toJSONSchema(data) },
+          },
         ]),
       ),
     },
@@ -40,6 +46,13 @@ function headersOf(type: string): Record<string, unknown> {
   return {
     type: 'object',
     required: ['ce-specversion', 'ce-id', 'ce-type', 'ce-source', 'ce-subject', 'ce-time'],
-    properties: { 'ce-specversion': { const: '1.0' }, 'ce-id': text, 'ce-type': { const: type }, 'ce-source': text, 'ce-subject': text, 'ce-time': text },
+    properties: {
+      'ce-specversion': { const: '1.0' },
+      'ce-id': text,
+      'ce-type': { const: type },
+      'ce-source': text,
+      'ce-subject': text,
+      'ce-time': text,
+    },
   };
 }

@@ -19,9 +19,11 @@ test('an event survives the wire, whatever its strings hold', () => {
 
 test('a message that is no event is refused', () => {
   const { headers, payload } = encodeEvent(aDetectionRaised());
-  expect(() => decodeEvent((name) => headers[name] ?? '', '{}')).toThrow();
-  expect(() => decodeEvent((name) => headers[name] ?? '', 'not json')).toThrow();
-  expect(() => decodeEvent((name) => ({ ...headers, 'ce-type': 'isolation.invented' })[name] ?? '', payload)).toThrow();
+  expect(() => decodeEvent((name) => headers[name] ?? '', '{}')).toThrow('detection');
+  expect(() => decodeEvent((name) => headers[name] ?? '', 'not json')).toThrow('JSON');
+  expect(() => decodeEvent((name) => ({ ...headers, 'ce-type': 'isolation.invented' })[name] ?? '', payload)).toThrow(
+    'type',
+  );
 });
 
 test('ids are derived from type and cause alone', () => {

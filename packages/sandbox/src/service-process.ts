@@ -125,6 +125,19 @@ async function answersReady(adminUrl: string): Promise<boolean> {
   }
 }
 
+/** Whether nobody listens on a TCP port of loopback. */
+export async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  const free = await new Promise<boolean>((resolve) => {
+    server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
+  });
+  if (free) {
+    server.close();
+    await once(server, 'close');
+  }
+  return free;
+}
+
 /** A TCP port on loopback that is free right now. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startSandboxPage } from './sandbox-page.ts';
-import { SERVICES } from './service-process.ts';
+import { freePort, isFree, SERVICES } from './service-process.ts';
 import { startSystem, type System } from './system.ts';
 
 const HELP = `npm start [-- options]
@@ -46,24 +46,33 @@ const { ppid } = process;
 setInterval(() => process.ppid !== ppid && stop(), 500).unref();
 
 try {
-  const port = (name: string, fallback: number): number => Number(process.env[name] ?? fallback);
+  const ports = {
+    ingest: await portFor('INGEST_PORT', 8080),
+    approval: await portFor('APPROVAL_PORT', 8081),
+    page: await portFor('SANDBOX_PORT', 8090),
+  };
   const system = await startSystem({
     stateDir,
     env: process.env,
     ports: {
-      ingest: port('INGEST_PORT', 8080),
-      approval: port('APPROVAL_PORT', 8081),
-      limaCharlie: 8091,
-      slack: 8092,
-      identityProvider: 8093,
-      mail: 8094,
-      broker: 4222,
+      ...ports,
+      limaCharlie: await freeOr(8091),
+      slack: await freeOr(8092),
+      identityProvider: await freeOr(8093),
+      mail: await freeOr(8094),
+      broker: await freeOr(4222),
+      admin: {
+        ingest: await freeOr(9080),
+        approval: await freeOr(9081),
+        'isolation-executor': await freeOr(9082),
+        notifier: await freeOr(9083),
+      },
     },
   });
-  close = system.close;
+  close = () => system.close();
   keepRunning(system);
   const page = await startSandboxPage({
-    port: port('SANDBOX_PORT', 8090),
+    port: ports.page,
     incidentsUrl: system.approvalUrl,
     ...(system.limaCharlie && { limaCharlie: system.limaCharlie }),
     ...(system.machine && { machine: system.machine }),
@@ -97,8 +106,25 @@ function keepRunning(system: System): void {
   }
 }
 
+/** A port that people know by heart: where it is taken, they have to choose. */
+async function portFor(setting: string, usual: number): Promise<number> {
+  const port = Number(process.env[setting] ?? usual);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Error(`${setting} must be a port, 1 to 65535`);
+  if (!(await isFree(port)))
+    throw new Error(`port ${port} is in use. Stop what uses it, or choose another: ${setting}=…`);
+  return port;
+}
+
+/** The usual port of a part that only the other parts talk to, or any free one. */
+async function freeOr(usual: number): Promise<number> {
+  return (await isFree(usual)) ? usual : freePort();
+}
+
+function real(standIn: unknown, name: string): string {
+  return standIn ? 'stand-in' : `the real ${name}`;
+}
+
 function announce(system: System, pageUrl: string): void {
-  const real = (standIn: unknown, name: string): string => (standIn ? 'stand-in' : `the real ${name}`);
   say(`
 Cordon is ready (${((performance.now() - beganAt) / 1000).toFixed(1)} s).
 

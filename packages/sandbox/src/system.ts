@@ -25,7 +25,7 @@ export type SystemOptions = {
   /** Free ports where left out. */
   ports?: Partial<
     Record<'broker' | 'ingest' | 'approval' | 'limaCharlie' | 'slack' | 'identityProvider' | 'mail', number>
-  >;
+  > & { admin?: Record<ServiceName, number> };
   hostname?: string;
   isolationLagMs?: number;
 };
@@ -69,7 +69,7 @@ export async function startSystem({
 }: SystemOptions): Promise<System> {
   const started: { close(): Promise<void> }[] = [];
   const closeAll = async (): Promise<void> => {
-    for (const part of started.reverse().splice(0)) await part.close();
+    for (const part of started.splice(0).toReversed()) await part.close();
   };
   const keep = <T>(part: T, close: (part: T) => Promise<void>): T => {
     started.push({ close: () => close(part) });
@@ -171,7 +171,13 @@ export async function startSystem({
       const given = Object.entries(env).flatMap(([key, value]) =>
         value === undefined || isOurs(key) ? [] : [[key, value]],
       );
-      return { ...standIns, ...Object.fromEntries(given), ...(port !== undefined && { PORT: String(port) }) };
+      const adminPort = ports.admin?.[name];
+      return {
+        ...standIns,
+        ...Object.fromEntries(given),
+        ...(port !== undefined && { PORT: String(port) }),
+        ...(adminPort !== undefined && { ADMIN_PORT: String(adminPort) }),
+      };
     };
     const service = async (name: ServiceName): Promise<ServiceProcess> => {
       const logFile = file(`logs/${name}.log`);
@@ -221,7 +227,6 @@ function withState(stateFile: string | undefined): { stateFile?: string } {
 }
 
 function readSecrets(path: string | undefined): z.infer<typeof Secrets> {
-  const random = (): string => randomBytes(32).toString('base64url');
   const kept = persisted(path, {
     webhook: random(),
     apiKey: random(),
@@ -231,4 +236,8 @@ function readSecrets(path: string | undefined): z.infer<typeof Secrets> {
   });
   kept.save();
   return Secrets.parse(kept.value);
+}
+
+function random(): string {
+  return randomBytes(32).toString('base64url');
 }

@@ -27,12 +27,9 @@ export async function serveAdmin(options: {
   /** Why the service cannot work right now; empty when it can. */
   problems(): string[];
 }): Promise<Admin> {
-  const answer = (response: ServerResponse, status: number, type: string, body: string): void => {
-    response.writeHead(status, { 'content-type': type }).end(body);
-  };
   const json = 'application/json; charset=utf-8';
   const server = createServer((request, response) => {
-    switch (request.url) {
+    switch (request.url ?? '') {
       case '/livez':
         return answer(response, 200, json, '{"status":"ok"}');
       case '/readyz': {
@@ -59,4 +56,8 @@ export async function serveAdmin(options: {
       server.closeAllConnections();
     },
   };
+}
+
+function answer(response: ServerResponse, status: number, type: string, body: string): void {
+  response.writeHead(status, { 'content-type': type }).end(body);
 }

@@ -66,7 +66,7 @@ export function loadConfig<Shape extends z.ZodRawShape>(
   if (!result.success) {
     for (const issue of result.error.issues) {
       const name = issue.path.map(String).join('.');
-      if (faults.some((fault) => fault.startsWith(`${name}`))) continue;
+      if (faults.some((fault) => fault.startsWith(name))) continue;
       faults.push(name in values ? `${name}: ${issue.message}` : `${name}: is required (or ${name}_FILE)`);
     }
   }

@@ -21,13 +21,13 @@ export type Service<Shape extends z.ZodRawShape> = {
   /** The service's own settings, beside the common ones. */
   settings: Shape;
   env: Record<string, string | undefined>;
-  start(parts: {
+  start: (parts: {
     config: z.output<z.ZodObject<Shape>>;
     host: string;
     bus: Bus;
     log: Logger;
     metrics: Registry;
-  }): Promise<Running>;
+  }) => Promise<Running>;
 };
 
 const GRACE_MS = 15_000;

@@ -46,23 +46,16 @@ async function isolate(
   if (incident?.decision?.eventId !== event.id || incident.status !== 'approved') return undefined;
   const { hostname, id: incidentId } = incident;
   const ageMs = Date.now() - Date.parse(event.time);
-  const about = <Data>(type: string, data: Data) => ({
-    id: eventId(type, event.id),
-    source: SOURCE,
-    at: new Date(),
-    endpoint: event,
-    data,
-  });
 
   try {
     const verdict = judge(await edr.findSensor(event.endpointId), { hostname, decisionAgeMs: ageMs }, limits);
     switch (verdict.do) {
       case 'fail':
-        return IsolationFailed.create(about('isolation.failed', { incidentId, ...explained(verdict) }));
+        return IsolationFailed.create(about(event, 'isolation.failed', { incidentId, ...explained(verdict) }));
       case 'refuse':
-        return IsolationRefused.create(about('isolation.refused', { incidentId, ...explained(verdict) }));
+        return IsolationRefused.create(about(event, 'isolation.refused', { incidentId, ...explained(verdict) }));
       case 'simulate':
-        return IsolationSimulated.create(about('isolation.simulated', { incidentId, ...explained(verdict) }));
+        return IsolationSimulated.create(about(event, 'isolation.simulated', { incidentId, ...explained(verdict) }));
       case 'isolate':
         await edr.isolate(event.endpointId);
         break;
@@ -71,11 +64,11 @@ async function isolate(
     }
     // Not "isolated": only the sensor says that.
     return IsolationRequested.create(
-      about('isolation.requested', { incidentId, alreadyWanted: verdict.do === 'report' }),
+      about(event, 'isolation.requested', { incidentId, alreadyWanted: verdict.do === 'report' }),
     );
   } catch (error) {
     const failure = failureOf(error, hostname, ageMs, limits.decisionMaxAgeMs);
-    return IsolationFailed.create(about('isolation.failed', { incidentId, ...failure }));
+    return IsolationFailed.create(about(event, 'isolation.failed', { incidentId, ...failure }));
   }
 }
 
@@ -89,15 +82,8 @@ async function release(
   if (incident.history.some((moment) => moment.type === 'release.accepted' && moment.seq > event.seq)) return undefined;
   const { hostname, id: incidentId } = incident;
   const ageMs = Date.now() - Date.parse(event.time);
-  const about = <Data>(type: string, data: Data) => ({
-    id: eventId(type, event.id),
-    source: SOURCE,
-    at: new Date(),
-    endpoint: event,
-    data,
-  });
   const failed = (code: string, explanation: string): CordonEvent =>
-    ReleaseFailed.create(about('release.failed', { incidentId, code, explanation }));
+    ReleaseFailed.create(about(event, 'release.failed', { incidentId, code, explanation }));
 
   try {
     const sensor = await edr.findSensor(event.endpointId);
@@ -107,14 +93,19 @@ async function release(
       return failed('stale_decision', `The request was too old to act on. ${hostname} was not released; ask again.`);
     if (limits.dryRun) {
       const explanation = 'Dry run: LimaCharlie was not called, nothing was released.';
-      return ReleaseSimulated.create(about('release.simulated', { incidentId, code: 'dry_run', explanation }));
+      return ReleaseSimulated.create(about(event, 'release.simulated', { incidentId, code: 'dry_run', explanation }));
     }
     if (sensor.shouldIsolate || sensor.isolated) await edr.rejoin(event.endpointId);
-    return ReleaseAccepted.create(about('release.accepted', { incidentId }));
+    return ReleaseAccepted.create(about(event, 'release.accepted', { incidentId }));
   } catch (error) {
     const { code, explanation } = failureOf(error, hostname, ageMs, limits.decisionMaxAgeMs);
     return failed(code, `${explanation} ${hostname} was not released.`);
   }
+}
+
+/** What an event caused by another one is made of. */
+function about<Data>(cause: StoredEvent, type: string, data: Data) {
+  return { id: eventId(type, cause.id), source: SOURCE, at: new Date(), endpoint: cause, data };
 }
 
 function explained({ code, explanation }: { code: string; explanation: string }): {
