@@ -10,12 +10,5 @@ test('escapes values in content and attributes', () => {
 
 test('nests templates and lists, shows zero and leaves out what is absent', () => {
   const rows = [1, 2].map((n) => html`<li>${n}</li>`);
-  expect(
-    String(
-      html`<ul>
-          ${rows}
-        </ul>
-        ${0}${false}${null}${undefined}${''}`,
-    ),
-  ).toBe('<ul><li>1</li><li>2</li></ul>0');
+  expect(String(html`<ul>${rows}</ul>${0}${false}${null}${undefined}${''}`)).toBe('<ul><li>1</li><li>2</li></ul>0');
 });
