@@ -27,6 +27,8 @@ export type SystemOptions = {
     Record<'broker' | 'ingest' | 'approval' | 'limaCharlie' | 'slack' | 'identityProvider' | 'mail', number>
   > & { admin?: Record<ServiceName, number> };
   hostname?: string;
+  /** Further machines that LimaCharlie knows. */
+  sensors?: { sid: string; hostname: string }[];
   isolationLagMs?: number;
 };
 
@@ -65,6 +67,7 @@ export async function startSystem({
   env = {},
   ports = {},
   hostname = 'win-srv-07',
+  sensors = [],
   isolationLagMs,
 }: SystemOptions): Promise<System> {
   const started: { close(): Promise<void> }[] = [];
@@ -103,6 +106,7 @@ export async function startSystem({
             port: ports.limaCharlie ?? 0,
             sensors: [
               { sid: SID, hostname, internalIp: '10.0.0.17', externalIp: '203.0.113.17', tags: ['windows', 'server'] },
+              ...sensors,
             ],
             webhook,
             ...(isolationLagMs === undefined ? {} : { isolationLagMs }),

@@ -40,11 +40,11 @@ export async function connectChannels(
     channels.operators = operatorsByMail(mailer, log);
   }
   if (settings.slack) {
-    const { reconcileWaitMs, ...account } = settings.slack;
+    const { reconcileWaitMs, postsPerSecond, ...account } = settings.slack;
     const slack = connectSlack({ ...account, log });
     const lanes: Lanes = {
-      // About one message per second and channel, with short bursts; updates are counted apart, 50 per minute.
-      posts: createLane({ burst: 4, perSecond: 1 }),
+      // Short bursts are tolerated; updates are counted apart, 50 per minute.
+      posts: createLane({ burst: 4 * postsPerSecond, perSecond: postsPerSecond }),
       updates: createLane({ burst: 20, perSecond: 0.7 }),
       reads: createLane({ burst: 20, perSecond: 0.7 }),
     };

@@ -13,7 +13,13 @@ const read = (env: Record<string, string>) =>
 
 test('reads both channels', () => {
   expect(read({ ...SLACK, ...MAIL })).toEqual({
-    slack: { token: 'xoxb-1', channel: 'C0123456789', apiUrl: 'https://slack.com/api/', reconcileWaitMs: 10_000 },
+    slack: {
+      token: 'xoxb-1',
+      channel: 'C0123456789',
+      apiUrl: 'https://slack.com/api/',
+      postsPerSecond: 1,
+      reconcileWaitMs: 10_000,
+    },
     mail: {
       server: { host: 'mail.example.com', port: 2525, secure: false, auth: { user: 'cordon', pass: 'p@ss' } },
       requireTls: true,

@@ -18,6 +18,8 @@ export const settings = {
     .string()
     .refine((value) => webAddress(value) !== undefined, 'must be an https address (http only on loopback)')
     .default('https://slack.com/api/'),
+  /** Slack allows about one message per second and channel; a workspace with a higher limit may raise it. */
+  SLACK_POSTS_PER_SECOND: z.coerce.number().positive().max(1000).default(1),
   SLACK_RECONCILE_WAIT_MS: z.coerce.number().int().min(0).max(600_000).default(10_000),
 
   SMTP_URL: z
@@ -41,7 +43,13 @@ export const settings = {
 };
 export type Config = z.output<z.ZodObject<typeof settings>>;
 
-export type SlackSettings = { token: string; channel: string; apiUrl: string; reconcileWaitMs: number };
+export type SlackSettings = {
+  token: string;
+  channel: string;
+  apiUrl: string;
+  postsPerSecond: number;
+  reconcileWaitMs: number;
+};
 export type MailServer = { host: string; port: number; secure: boolean; auth?: { user: string; pass: string } };
 export type Sender = { name: string; address: string };
 export type MailSettings = { server: MailServer; requireTls: boolean; from: Sender; to: string[] };
@@ -57,7 +65,13 @@ export function channelsOf(config: Config): { slack?: SlackSettings; mail?: Mail
   return {
     ...(token &&
       channel && {
-        slack: { token, channel, apiUrl: config.SLACK_API_URL, reconcileWaitMs: config.SLACK_RECONCILE_WAIT_MS },
+        slack: {
+          token,
+          channel,
+          apiUrl: config.SLACK_API_URL,
+          postsPerSecond: config.SLACK_POSTS_PER_SECOND,
+          reconcileWaitMs: config.SLACK_RECONCILE_WAIT_MS,
+        },
       }),
     ...(server &&
       from &&

@@ -181,6 +181,7 @@ export async function startWorld(wanted: Wanted = {}) {
             token: SLACK_TOKEN,
             channel: SLACK_CHANNEL,
             apiUrl: slack.apiUrl,
+            postsPerSecond: 1,
             reconcileWaitMs: 300,
             ...wanted.slack,
           },
