@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { all, answering, failureOf, oid, replying, sid, startLab } from './client-lab.ts';
+import { limaCharlie } from './client.ts';
 import { EdrDenied, EdrRejected } from './errors.ts';
 
 const ISOLATE = 'POST /v1/:sid/isolation';
@@ -115,6 +116,13 @@ describe('tokens', () => {
     expect(await failureOf(lab.client.isOnline(sid))).toBeInstanceOf(EdrDenied);
     expect(lab.sandbox.calls.counts).toEqual({ 'POST /jwt': 2 });
   });
+});
+
+test('the API address may end with the version', async () => {
+  await using lab = await startLab();
+  const { apiUrl, jwtUrl } = lab.sandbox;
+  const client = limaCharlie({ apiUrl: `${apiUrl}/v1/`, jwtUrl, oid, apiKey: lab.apiKey, log: { warn: () => {} } });
+  expect(await client.findSensor(sid)).toMatchObject({ hostname: 'WORKSTATION-01' });
 });
 
 test('the sensor record is read under both of its names', async () => {

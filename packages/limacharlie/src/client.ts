@@ -95,7 +95,8 @@ const LARGEST_PAGE_BYTES = 256 * 1024 * 1024;
 /** A client for one organisation. Connects to nothing until it is used, and has nothing to close. */
 export function limaCharlie(options: LimaCharlieOptions): LimaCharlieClient {
   const { oid, apiKey, timeoutMs = 15_000, attempts = 3, log } = options;
-  const base = (options.apiUrl ?? 'https://api.limacharlie.io').replace(/\/+$/, '');
+  // With or without the version: both are found in documents.
+  const base = (options.apiUrl ?? 'https://api.limacharlie.io').replace(/\/+$/, '').replace(/\/v1$/, '');
   const jwtUrl = options.jwtUrl ?? 'https://jwt.limacharlie.io';
   const tokens = createTokens({ jwtUrl, oid, apiKey, timeoutMs });
 

@@ -15,6 +15,8 @@ export interface IdentityProviderOptions {
   /** A free one by default. */
   port?: number;
   clientId: string;
+  /** How the client has to send its secret; in the form unless told otherwise. */
+  clientAuth?: 'client_secret_post' | 'client_secret_basic';
   clientSecret: string;
   /** Also decides where people may be sent after they signed out: anywhere on the same origins. */
   redirectUris: readonly string[];
@@ -98,7 +100,7 @@ function configure(options: IdentityProviderOptions, people: Person[]): Configur
         client_id: options.clientId,
         client_secret: options.clientSecret,
         redirect_uris: [...options.redirectUris],
-        token_endpoint_auth_method: 'client_secret_post',
+        token_endpoint_auth_method: options.clientAuth ?? 'client_secret_post',
         require_auth_time: true,
       },
     ],

@@ -1,5 +1,5 @@
 import type { Content } from '@cordon/html';
-import { SCRIPT, STYLE } from './assets.ts';
+import { ICON, SCRIPT, STYLE } from './assets.ts';
 import type { SignedIn } from './session-store.ts';
 import { html, plainText, verbatim } from './visible.ts';
 
@@ -18,6 +18,7 @@ export function page({ title, signedIn, events }: Frame, content: Content): stri
       <meta charset="utf-8" />
       <meta name="viewport" content="width=device-width, initial-scale=1" />
       <title>${verbatim(plainText(title))} · Cordon</title>
+      <link rel="icon" href="${ICON.path}" />
       <link rel="stylesheet" href="${STYLE.path}" />
       ${events && html`<script src="${SCRIPT.path}" defer></script>`}
     </head>

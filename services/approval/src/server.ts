@@ -9,7 +9,7 @@ import session from '@fastify/session';
 import { fastify, type FastifyInstance } from 'fastify';
 import type { Counter } from 'prom-client';
 import { HOME, limitBadPosts } from './access.ts';
-import { SCRIPT, STYLE } from './assets.ts';
+import { ICON, SCRIPT, STYLE } from './assets.ts';
 import type { Config } from './config.ts';
 import { decisionRoutes } from './decision-routes.ts';
 import type { IncidentBoard } from './incident-board.ts';
@@ -81,7 +81,7 @@ export async function createServer(parts: Parts): Promise<FastifyInstance> {
   });
 
   // Beside the pages and without a session, whose cookie has no place in an answer that caches may keep and share.
-  for (const { path, type, body } of [STYLE, SCRIPT]) {
+  for (const { path, type, body } of [STYLE, SCRIPT, ICON]) {
     app.get(path, (_request, reply) =>
       reply.header('cache-control', 'public, max-age=31536000, immutable').type(type).send(body),
     );

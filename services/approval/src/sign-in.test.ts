@@ -265,3 +265,16 @@ test('nothing that was logged holds a cookie, code, state, token or secret', asy
   for (const secret of secrets) expect(lab.output()).not.toContain(secret);
   expect(lab.output()).toContain('decided');
 });
+
+test('a provider that wants the secret as a header is understood', async () => {
+  const [port, providerPort] = [await freePort(), await freePort()];
+  await using _provider = await startIdentityProvider({
+    port: providerPort,
+    clientId: 'cordon',
+    clientSecret: CLIENT_SECRET,
+    clientAuth: 'client_secret_basic',
+    redirectUris: [`http://127.0.0.1:${port}/callback`],
+  });
+  await using other = await startLab({ OIDC_ISSUER: `http://127.0.0.1:${providerPort}` }, port);
+  for (const name of ['Alice', 'Bob']) expect((await other.stranger().signIn(name)).text).toContain('Incidents');
+});
