@@ -213,7 +213,7 @@ async function decisionLatency(): Promise<void> {
     const start = Date.now();
     await person.post(`/approvals/${id}/decide`, { ...fields, choice: 'isolate', reason: 'a benchmark' });
     const call = await eventually(() => limaCharlie.calls.isolation[known], 'the request');
-    latencies.push(Number(call.at) - start);
+    latencies.push(call.at - start);
   }
   say();
   say('## From a decision to the isolation request (milliseconds)');

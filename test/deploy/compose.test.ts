@@ -171,7 +171,8 @@ function withSecrets({ environment }: Container): Record<string, string> {
   return Object.fromEntries(
     Object.entries(environment).map(([name, value]) => {
       const secret = /^\/run\/secrets\/(.+)$/.exec(value)?.[1];
-      return secret ? [name.replace(/_FILE$/, ''), SECRETS[settingOf(secret)] ?? ''] : [name, value];
+      const setting = name.replace(/_FILE$/, '');
+      return secret ? [setting, SECRETS[setting] ?? ''] : [name, value];
     }),
   );
 }

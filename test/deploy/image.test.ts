@@ -10,7 +10,7 @@ import { validate } from 'dockerfile-utils';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { buildImage, DOCKERFILE, type Image } from './build-image.ts';
-import { environmentOf, readCompose, settingOf } from './read-compose.ts';
+import { environmentOf, readCompose } from './read-compose.ts';
 import { readText, ROOT, SECRETS, SERVICES } from './services.ts';
 
 const run = promisify(execFile);
@@ -179,7 +179,10 @@ function composeEnvironment(name: string, secretsFolder: string): Record<string,
   if (!container) throw new Error(`compose.yaml has no ${name}`);
   const env = Object.entries(environmentOf(container, secretsFolder));
   return Object.fromEntries(
-    env.map(([key, value]) => [key, value.startsWith(secretsFolder) ? value.replace(/[^/]+$/, settingOf) : value]),
+    env.map(([key, value]) => [
+      key,
+      value.startsWith(secretsFolder) ? join(secretsFolder, key.replace(/_FILE$/, '')) : value,
+    ]),
   );
 }
 

@@ -1,38 +1,16 @@
 import { eventId, type StoredEvent } from '@cordon/contracts';
-import { type JsMsg, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
-import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import { consume, type ConsumeParts, type Consumption, type Handler } from './consume.ts';
-import { endpointLog, type EndpointLog, eventIn } from './endpoint-log.ts';
+import { consume, type ConsumeParts, type Handler } from './consume.ts';
+import { endpointLog, type EndpointLog } from './endpoint-log.ts';
+import { eventIn } from './fold.ts';
+import type { Consumption } from './follow.ts';
 import { publish } from './publish.ts';
+import type { Quarantined } from './records.ts';
 import { type BucketName, type ConsumerSpec, ensureTopology, openBucket } from './topology.ts';
-
-/** An authentic record that nobody could understand, kept whole until a parser can. */
-export const Quarantined = z.object({
-  problem: z.string(),
-  receivedAt: z.iso.datetime(),
-  mediaType: z.string(),
-  sha256: z.string(),
-  /** The exact bytes. */
-  body: z.base64(),
-});
-export type Quarantined = z.infer<typeof Quarantined>;
-
-/** What a worker gave up on, with everything needed to understand and repeat it. */
-export const DeadLetter = z.object({
-  stream: z.string(),
-  consumer: z.string(),
-  subject: z.string(),
-  seq: z.int(),
-  attempts: z.int(),
-  reason: z.string(),
-  stack: z.string().optional(),
-  headers: z.record(z.string(), z.string()),
-  payload: z.base64(),
-});
-export type DeadLetter = z.infer<typeof DeadLetter>;
 
 const Deadline = z.object({ tenantId: z.string(), endpointId: z.string(), incidentId: z.string() });
 export type Deadline = z.infer<typeof Deadline>;
@@ -92,7 +70,7 @@ export async function connectBus({ url, name, log, replicas, onHandled = () => {
     return manager;
   });
   const bucket = (which: BucketName) => eventually(log, () => openBucket(js, which, replicas));
-  const parts: ConsumeParts = { js, log, count: onHandled };
+  const parts: ConsumeParts = { js, jsm, log, count: onHandled };
   const close = async (): Promise<void> => {
     if (!connection.isClosed()) await connection.drain().catch(() => connection.close());
   };
@@ -101,7 +79,7 @@ export async function connectBus({ url, name, log, replicas, onHandled = () => {
     log: endpointLog({ js, jsm, snapshots: await bucket('state') }),
     isConnected: () => connected && !connection.isClosed(),
     closed: connection.closed().then((error) => error ?? undefined),
-    consumeEvents: (spec, handler) => consume(parts, spec, storedEventIn, handler),
+    consumeEvents: (spec, handler) => consume(parts, spec, eventIn, handler),
     consumeDeadlines: (spec, handler) => consume(parts, spec, (message) => Deadline.parse(message.json()), handler),
     consumeAside: (spec, schema, handler) =>
       consume(parts, spec, (message) => ({ ...schema.parse(message.json()), seq: message.seq }), handler),
@@ -125,10 +103,6 @@ export async function connectBus({ url, name, log, replicas, onHandled = () => {
     close,
     [Symbol.asyncDispose]: close,
   };
-}
-
-function storedEventIn(message: JsMsg): StoredEvent {
-  return eventIn({ seq: message.seq, header: message.headers ?? headers(), string: () => message.string() });
 }
 
 async function followStatus(connection: NatsConnection, log: Logger, set: (connected: boolean) => void): Promise<void> {

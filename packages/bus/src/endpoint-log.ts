@@ -1,43 +1,26 @@
-import {
-  type CordonEvent,
-  decodeEvent,
-  encodeEvent,
-  type Endpoint,
-  type StoredEvent,
-  subjectOf,
-} from '@cordon/contracts';
-import {
-  type Decision,
-  type EndpointState,
-  evolve,
-  type Incident,
-  NOTHING_HAPPENED,
-  type Refusal,
-} from '@cordon/incident';
-import type { JetStreamClient, JetStreamManager, StoredMsg } from '@nats-io/jetstream';
+import { type CordonEvent, encodeEvent, type Endpoint, subjectOf } from '@cordon/contracts';
+import type { Decision, EndpointState, Incident, Refusal } from '@cordon/incident';
+import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
 import { isConflict, RetryLaterError } from './errors.ts';
+import {
+  endpointKey,
+  type Entity,
+  entityOf,
+  entitySubject,
+  fold,
+  nothingFolded,
+  type Snapshot,
+  SNAPSHOT_VERSION,
+  snapshotsOf,
+  type View,
+} from './fold.ts';
 import { publish } from './publish.ts';
+import { readStream } from './read-stream.ts';
 import { DUPLICATE_WINDOW_MS, EVENTS } from './topology.ts';
 
-/** Change it when `evolve` or its state changes: older snapshots are then folded anew. */
-const SNAPSHOT_VERSION = 1;
-const BATCH = 500;
 const CONFLICTS_MAX = 50;
-const NO_MESSAGE_FOUND = 404;
 
-/** An endpoint's state, and how far into the log it reaches. */
-export type View = {
-  endpoint: Endpoint;
-  state: EndpointState;
-  /** Sequence of the last event folded in. */
-  seq: number;
-  /** Sequence of the last event per entity (`approval`, `isolation`, ...): what an append expects. */
-  heads: Record<string, number>;
-  /** Earlier incidents that this fold saw end. */
-  replaced: Incident[];
-};
-type Snapshot = Omit<View, 'endpoint' | 'replaced'> & { version: number };
 export type Appended = { seq: number; duplicate: boolean };
 
 /** The log of every endpoint: append to it, fold it, decide on it. */
@@ -89,8 +72,9 @@ export function endpointLog({ js, jsm, snapshots }: Parts): EndpointLog {
 
   async function load(endpoint: Endpoint, atLeast = 0): Promise<View> {
     const kept = await readSnapshot(snapshots, endpoint);
-    const view: View = { endpoint, replaced: [], ...(kept ?? { state: NOTHING_HAPPENED, seq: 0, heads: {} }) };
-    for await (const message of read(jsm, { seq: view.seq + 1, filter: subjectOf(endpoint, '>') })) fold(view, message);
+    const view: View = { ...nothingFolded(endpoint), ...kept };
+    const rest = { seq: view.seq + 1, filter: subjectOf(endpoint, '>') };
+    for await (const message of readStream(jsm, EVENTS, rest)) fold(view, message);
     // A read may be answered by a replica that lags behind.
     if (view.seq < atLeast) throw new RetryLaterError(200, 'the log is not readable up to this event yet');
     return view;
@@ -103,7 +87,7 @@ export function endpointLog({ js, jsm, snapshots }: Parts): EndpointLog {
     async hasDetection(endpoint, id, since) {
       const start = new Date(since.getTime() - DUPLICATE_WINDOW_MS); // clocks differ
       const filter = subjectOf(endpoint, 'detection.raised');
-      for await (const message of read(jsm, { startTime: start, filter })) {
+      for await (const message of readStream(jsm, EVENTS, { startTime: start, filter })) {
         if (message.header.get('Nats-Msg-Id') === id) return true;
       }
       return false;
@@ -132,12 +116,7 @@ export function endpointLog({ js, jsm, snapshots }: Parts): EndpointLog {
     },
 
     async keep(view) {
-      const { endpoint, state, seq, heads, replaced } = view;
-      const snapshot: Snapshot = { version: SNAPSHOT_VERSION, state, seq, heads };
-      for (const incident of [...replaced, ...(state.incident ? [state.incident] : [])]) {
-        await putNewer(snapshots, `incident.${incident.id}`, { seq, incident });
-      }
-      await putNewer(snapshots, endpointKey(endpoint), snapshot); // last: a crash before it repeats the rest
+      for (const { key, value } of snapshotsOf(view)) await putNewer(snapshots, key, value);
     },
 
     async findIncident(id) {
@@ -166,74 +145,20 @@ export function endpointLog({ js, jsm, snapshots }: Parts): EndpointLog {
   };
 }
 
-/** The event in a message of the events stream. Throws where there is none. */
-export function eventIn(message: {
-  seq: number;
-  header: { get(name: string): string };
-  string(): string;
-}): StoredEvent {
-  return { ...decodeEvent((name) => message.header.get(name), message.string()), seq: message.seq };
-}
-
-function fold(view: View, message: StoredMsg): void {
-  view.seq = message.seq;
-  const event = readable(message);
-  if (!event) return;
-  view.heads[entityOf(event.type)] = message.seq;
-  const before = view.state.incident;
-  view.state = evolve(view.state, event);
-  if (before && before.id !== view.state.incident?.id) view.replaced.push(before);
-}
-
-/** A message that is no event cannot change state: its consumers put it into the dead letters, with the reason. */
-function readable(message: StoredMsg): StoredEvent | undefined {
-  try {
-    return eventIn(message);
-  } catch {
-    return undefined;
-  }
-}
-
-type Range = { filter: string } & ({ seq: number } | { startTime: Date });
-
-async function* read(jsm: JetStreamManager, range: Range): AsyncGenerator<StoredMsg> {
-  let from: { seq: number } | { start_time: Date } =
-    'seq' in range ? { seq: range.seq } : { start_time: range.startTime };
-  for (;;) {
-    let last: StoredMsg | undefined;
-    let count = 0;
-    try {
-      for await (const message of await jsm.direct.getBatch(EVENTS, {
-        ...from,
-        batch: BATCH,
-        next_by_subj: range.filter,
-      })) {
-        last = message;
-        count++;
-        yield message;
-      }
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === NO_MESSAGE_FOUND)) throw error;
-    }
-    if (!last || count < BATCH) return;
-    from = { seq: last.seq + 1 };
-  }
-}
-
 async function isLast(jsm: JetStreamManager, event: CordonEvent): Promise<boolean> {
   const last = await jsm.streams.getMessage(EVENTS, { last_by_subj: entitySubject(event, entityOf(event.type)) });
   return last?.header.get('Nats-Msg-Id') === event.id;
 }
 
-async function readSnapshot(snapshots: KV, endpoint: Endpoint): Promise<Snapshot | undefined> {
+async function readSnapshot(snapshots: KV, endpoint: Endpoint): Promise<Omit<Snapshot, 'version'> | undefined> {
   const entry = await snapshots.get(endpointKey(endpoint));
   if (entry?.operation !== 'PUT') return undefined;
-  const snapshot = entry.json<Snapshot>();
-  return snapshot.version === SNAPSHOT_VERSION ? snapshot : undefined;
+  const { version, ...snapshot } = entry.json<Snapshot>();
+  return version === SNAPSHOT_VERSION ? snapshot : undefined;
 }
 
 /** Writes unless the key holds something as new or newer. */
-async function putNewer<T extends { seq: number }>(bucket: KV, key: string, value: T): Promise<void> {
+async function putNewer(bucket: KV, key: string, value: { seq: number }): Promise<void> {
   for (;;) {
     const entry = await bucket.get(key);
     if (entry?.operation === 'PUT' && entry.json<{ seq: number }>().seq >= value.seq) return;
@@ -245,28 +170,4 @@ async function putNewer<T extends { seq: number }>(bucket: KV, key: string, valu
       if (!isConflict(error)) throw error;
     }
   }
-}
-
-function endpointKey({ tenantId, endpointId }: Endpoint): string {
-  return `endpoint.${tenantId}.${endpointId}`;
-}
-
-type Entity = 'detection' | 'approval' | 'isolation' | 'release' | 'notification';
-
-function entityOf(type: string): Entity {
-  const entity = type.slice(0, type.indexOf('.'));
-  switch (entity) {
-    case 'detection':
-    case 'approval':
-    case 'isolation':
-    case 'release':
-    case 'notification':
-      return entity;
-    default:
-      throw new Error(`no entity in event type ${type}`);
-  }
-}
-
-function entitySubject(endpoint: Endpoint, entity: Entity): string {
-  return subjectOf(endpoint, `${entity}.>`);
 }

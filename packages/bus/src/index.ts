@@ -1,5 +1,12 @@
-export { type Bus, type BusOptions, connectBus, type Deadline, DeadLetter, Quarantined } from './bus.ts';
-export type { Consumption, Handler } from './consume.ts';
-export type { Appended, EndpointLog, View } from './endpoint-log.ts';
+export { type Bus, type BusOptions, connectBus, type Deadline } from './bus.ts';
+export type { Handler, Received } from './consume.ts';
+export type { TopologyItem } from './drift.ts';
+export type { Appended, EndpointLog } from './endpoint-log.ts';
 export { BrokerUnavailableError, isConflict, PermanentError, RetryLaterError, TooLargeError } from './errors.ts';
-export { BUCKETS, CONSUMERS, DUPLICATE_WINDOW_MS, STREAMS } from './topology.ts';
+export { eventIn, type View } from './fold.ts';
+export type { Consumption } from './follow.ts';
+export { connectOperator, type Kept, type Operator, type Unreadable } from './operator.ts';
+export type { Rebuilt } from './rebuild.ts';
+export { DeadLetter, Quarantined } from './records.ts';
+export { MessageRef } from './redrive.ts';
+export { BUCKETS, type ConsumerSpec, CONSUMERS, DUPLICATE_WINDOW_MS, STREAMS } from './topology.ts';

@@ -21,8 +21,9 @@ export const EVENTS = 'CORDON_EVENTS';
 export const QUARANTINE = 'CORDON_QUARANTINE';
 export const DEAD_LETTERS = 'CORDON_DEAD_LETTERS';
 export const TIMERS = 'CORDON_TIMERS';
+export const REDRIVE = 'CORDON_REDRIVE';
 
-type StreamSpec = Partial<StreamConfig> & { name: string; subjects: string[] };
+export type StreamSpec = Partial<StreamConfig> & { name: string; subjects: string[] };
 const stream = (name: string, subject: string, maxAgeMs: number, more: Partial<StreamConfig> = {}): StreamSpec => ({
   name,
   subjects: [subject],
@@ -44,6 +45,7 @@ export const STREAMS: StreamSpec[] = [
     ...stream(TIMERS, 'cordon.timers.>', 30 * DAY, { allow_msg_schedules: true, allow_msg_ttl: true }),
     subjects: ['cordon.timers.>', 'cordon.due.>'],
   },
+  stream(REDRIVE, 'cordon.redrive.>', 30 * DAY),
 ];
 
 /** A durable pull consumer: who reads what, and how many at once. */
@@ -127,6 +129,28 @@ export const CONSUMERS = {
   },
 } satisfies Record<string, ConsumerSpec>;
 
+/** Where a consumer is handed messages once more. */
+export function redriveSubject(consumer: string): string {
+  return `cordon.redrive.${consumer}`;
+}
+
+/** The consumer of what an operator redrives to a consumer: read by the same process. */
+export function redriveOf({ name, concurrency, maxAckPending }: ConsumerSpec): ConsumerSpec {
+  return {
+    name,
+    stream: REDRIVE,
+    filters: [redriveSubject(name)],
+    concurrency: Math.min(4, concurrency),
+    maxAckPending,
+  };
+}
+
+/** Every consumer that has to exist. */
+export function allConsumers(): ConsumerSpec[] {
+  const consumers: ConsumerSpec[] = Object.values(CONSUMERS);
+  return [...consumers, ...consumers.map(redriveOf)];
+}
+
 /** Key-value buckets, with how long an untouched key lives (0: for ever). */
 export const BUCKETS = {
   /** Snapshots: `endpoint.<tenant>.<endpoint>` and `incident.<id>`. Rebuilt from the log when lost. */
@@ -151,7 +175,7 @@ const CONSUMER_EXISTS = 10148;
 export async function ensureTopology(jsm: JetStreamManager, replicas: number | undefined): Promise<void> {
   for (const spec of STREAMS)
     await ensureStream(jsm, replicas === undefined ? spec : { ...spec, num_replicas: replicas });
-  for (const spec of Object.values(CONSUMERS)) await ensureConsumer(jsm, spec);
+  for (const spec of allConsumers()) await ensureConsumer(jsm, spec);
 }
 
 async function ensureStream(jsm: JetStreamManager, spec: StreamSpec): Promise<void> {
@@ -163,8 +187,20 @@ async function ensureStream(jsm: JetStreamManager, spec: StreamSpec): Promise<vo
   }
 }
 
-async function ensureConsumer(jsm: JetStreamManager, spec: ConsumerSpec): Promise<void> {
-  const config: Partial<ConsumerConfig> & { durable_name: string } = {
+/** Creates or updates a consumer. */
+export async function ensureConsumer(jsm: JetStreamManager, spec: ConsumerSpec): Promise<void> {
+  const config = consumerConfig(spec);
+  try {
+    await jsm.consumers.add(spec.stream, config);
+  } catch (error) {
+    if (!(error instanceof JetStreamApiError) || error.code !== CONSUMER_EXISTS) throw error;
+    await jsm.consumers.update(spec.stream, spec.name, config);
+  }
+}
+
+/** How the broker is told of a consumer. */
+export function consumerConfig(spec: ConsumerSpec): Partial<ConsumerConfig> & { durable_name: string } {
+  return {
     durable_name: spec.name,
     ack_policy: 'explicit',
     ack_wait: nanos(ACK_WAIT_MS),
@@ -172,12 +208,6 @@ async function ensureConsumer(jsm: JetStreamManager, spec: ConsumerSpec): Promis
     max_ack_pending: spec.maxAckPending,
     filter_subjects: spec.filters,
   };
-  try {
-    await jsm.consumers.add(spec.stream, config);
-  } catch (error) {
-    if (!(error instanceof JetStreamApiError) || error.code !== CONSUMER_EXISTS) throw error;
-    await jsm.consumers.update(spec.stream, spec.name, config);
-  }
 }
 
 /** Opens a bucket, creating it where it is missing. Reads go to the leader and are consistent. */

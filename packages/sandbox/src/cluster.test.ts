@@ -43,7 +43,9 @@ test('keeps what was acknowledged while its leader is killed, paused and restart
     expect(kept.map((message) => message.text)).toEqual(['before', 'while one is dead', 'after']);
     expect(kept.at(-1)).toMatchObject({ subject: 'kept.one', seq: 3 });
     expect(kept.at(-1)?.header('Nats-Msg-Id')).toBe('after');
-    expect(await cluster.backlog()).toEqual([{ stream: 'KEPT', consumer: 'slow', waiting: 3, unacknowledged: 0 }]);
+    expect(await cluster.backlog()).toEqual([
+      { stream: 'KEPT', consumer: 'slow', waiting: 3, unacknowledged: 0, deliveries: 0 },
+    ]);
   } finally {
     await connection.close();
   }

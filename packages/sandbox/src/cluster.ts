@@ -25,8 +25,17 @@ export interface ClusterNode {
 
 /** A message of a stream, as it is stored. */
 export type ClusterMessage = { seq: number; subject: string; text: string; header(name: string): string };
-/** How much a durable consumer still has to do: not delivered yet, and delivered but not acknowledged. */
-export type Backlog = { stream: string; consumer: string; waiting: number; unacknowledged: number };
+/** What a durable consumer still has to do, and what it has done. */
+export type Backlog = {
+  stream: string;
+  consumer: string;
+  /** Not delivered yet. */
+  waiting: number;
+  /** Delivered and not acknowledged. */
+  unacknowledged: number;
+  /** How often anything was delivered, repetitions included. */
+  deliveries: number;
+};
 
 /** Several nats-servers with JetStream that replicate to each other. */
 export interface Cluster extends AsyncDisposable {
@@ -181,6 +190,7 @@ async function backlogOf(url: string): Promise<Backlog[]> {
           consumer: info.config.durable_name,
           waiting: info.num_pending,
           unacknowledged: info.num_ack_pending,
+          deliveries: info.delivered.consumer_seq,
         });
       }
     }

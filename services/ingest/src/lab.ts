@@ -6,9 +6,10 @@ import { startBroker } from '@cordon/sandbox';
 import { createLogger } from '@cordon/service';
 import { Registry } from 'prom-client';
 import { serveWebhooks, type WebhookServerOptions } from './server.ts';
+import { createKeeper, type Store } from './store.ts';
 
 export const SECRET = 'the-webhook-secret';
-type Options = Partial<WebhookServerOptions> & { wrap?: (bus: Bus) => WebhookServerOptions['bus'] };
+type Options = Partial<Omit<WebhookServerOptions, 'keeper'>> & { wrap?: (bus: Bus) => Store };
 type Answer = { status: number; headers: Headers; body: unknown };
 
 /** For tests: a webhook server before a real broker, and everything that reaches the log and the quarantine. */
@@ -19,7 +20,7 @@ export async function startLab({ wrap = (bus) => bus, ...own }: Options = {}) {
   const bus = await connectBus({ url: broker.url, name: 'ingest', log });
   const metrics = new Registry();
   const server = await serveWebhooks({
-    bus: wrap(bus),
+    keeper: createKeeper({ bus: wrap(bus), log, metrics }),
     secrets: [SECRET],
     host: '127.0.0.1',
     port: 0,

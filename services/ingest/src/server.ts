@@ -1,21 +1,19 @@
 import { STATUS_CODES } from 'node:http';
 import { TooLargeError } from '@cordon/bus';
-import { parseWebhook, type WebhookRecord } from '@cordon/limacharlie';
+import { parseWebhook } from '@cordon/limacharlie';
 import type { Logger } from '@cordon/service';
 import { fastify, type FastifyReply, type FastifyRequest } from 'fastify';
 import { Counter, type Registry } from 'prom-client';
 import { type Outcome, type Refusal, REFUSALS } from './answers.ts';
-import { createKeeper, type Receipt, type Store } from './store.ts';
+import type { Keeper, Receipt } from './store.ts';
 import { packingOf, unpack } from './unpack.ts';
 import { isSigned } from './verify-signature.ts';
 
 const PATH = '/webhooks/limacharlie';
 const RETRY_AFTER_SECONDS = 5;
-/** Records of one batch that wait for the broker at the same time. */
-const IN_FLIGHT = 16;
 
 export type WebhookServerOptions = {
-  bus: Store;
+  keeper: Keeper;
   secrets: readonly string[];
   host: string;
   /** 0 takes a free one. */
@@ -23,6 +21,8 @@ export type WebhookServerOptions = {
   bodyLimitBytes: number;
   /** How long a request may take to arrive. */
   requestTimeoutMs?: number;
+  /** Hears of every 503: LimaCharlie does not send again what got one. */
+  onUnavailable?: () => void;
   log: Logger;
   metrics: Registry;
 };
@@ -34,8 +34,7 @@ export type WebhookServer = { port: number; close(): Promise<void> };
  * an output that gets errors. Every other answer is in `REFUSALS`.
  */
 export async function serveWebhooks(options: WebhookServerOptions): Promise<WebhookServer> {
-  const { bus, secrets, host, port, bodyLimitBytes, requestTimeoutMs = 15_000, log, metrics } = options;
-  const keeper = createKeeper({ bus, log, metrics });
+  const { keeper, secrets, host, port, bodyLimitBytes, requestTimeoutMs = 15_000, log, metrics } = options;
   const requests = new Counter({
     name: 'cordon_webhook_requests_total',
     help: 'Requests to the webhook, by what was answered',
@@ -63,7 +62,10 @@ export async function serveWebhooks(options: WebhookServerOptions): Promise<Webh
   function refuse(reply: FastifyReply, refusal: Refusal): FastifyReply {
     const { status, message } = REFUSALS[refusal];
     if (!reply.raw.destroyed) requests.inc({ outcome: refusal });
-    if (refusal === 'unavailable') reply.header('retry-after', RETRY_AFTER_SECONDS);
+    if (refusal === 'unavailable') {
+      reply.header('retry-after', RETRY_AFTER_SECONDS);
+      options.onUnavailable?.();
+    }
     if (refusal === 'method_not_allowed') reply.header('allow', 'POST');
     if (refusal === 'unsupported_encoding') reply.header('accept-encoding', 'gzip');
     return reply.code(status).send({ error: refusal, message });
@@ -127,13 +129,7 @@ export async function serveWebhooks(options: WebhookServerOptions): Promise<Webh
   async function keepAll(body: Buffer, receipt: Receipt): Promise<Outcome[]> {
     const text = decoded(body);
     if (text === undefined) return [await keeper.quarantine(body, 'The body is not valid UTF-8.', receipt)];
-    const records: WebhookRecord[] = parseWebhook(text);
-    const outcomes: Outcome[] = [];
-    for (let at = 0; at < records.length; at += IN_FLIGHT) {
-      const group = records.slice(at, at + IN_FLIGHT);
-      outcomes.push(...(await Promise.all(group.map((record) => keeper.keep(record, receipt)))));
-    }
-    return outcomes;
+    return keeper.keepAll(parseWebhook(text), receipt);
   }
 
   await app.listen({ host, port });

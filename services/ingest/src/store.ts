@@ -4,11 +4,21 @@ import { normalize, type WebhookRecord } from '@cordon/limacharlie';
 import type { Logger } from '@cordon/service';
 import { Counter, type Registry } from 'prom-client';
 import type { Outcome } from './answers.ts';
+import { createMemory } from './memory.ts';
+
+/** Records that wait for the broker at the same time. */
+const IN_FLIGHT = 16;
 
 /** The part of the bus that ingest uses. */
 export type Store = Pick<Bus, 'quarantine'> & { log: Pick<Bus['log'], 'append' | 'hasDetection'> };
 /** When it came, and the `Content-Type` it came with. */
-export type Receipt = { receivedAt: Date; mediaType: string };
+export type Receipt = {
+  receivedAt: Date;
+  mediaType: string;
+  /** LimaCharlie was asked for it: most such records came as a webhook before. */
+  isBackfill?: boolean;
+};
+export type Keeper = ReturnType<typeof createKeeper>;
 
 /**
  * Puts records into the log, or into quarantine. Each call resolves only after the broker acknowledged, and may be
@@ -26,9 +36,18 @@ export function createKeeper({ bus, log, metrics }: { bus: Store; log: Logger; m
     help: 'Authentic records that were not understood; repetitions are not counted',
     registers: [metrics],
   });
+  const remembered = createMemory();
 
-  async function quarantine(body: Buffer, problem: string, { receivedAt, mediaType }: Receipt): Promise<Outcome> {
+  /** `detectionId` where there is one: the API's copy of a record differs from the webhook's, so its bytes do not tell. */
+  async function quarantine(
+    body: Buffer,
+    problem: string,
+    { receivedAt, mediaType, isBackfill }: Receipt,
+    detectionId?: string,
+  ): Promise<Outcome> {
     const digest = sha256(body);
+    const key = `not understood: ${detectionId ?? digest}`;
+    if (isBackfill && remembered.has(key)) return 'duplicate';
     const { duplicate } = await bus.quarantine({
       problem,
       receivedAt: receivedAt.toISOString(),
@@ -40,6 +59,7 @@ export function createKeeper({ bus, log, metrics }: { bus: Store; log: Logger; m
       quarantined.inc();
       log.warn({ problem, sha256: digest }, 'record put into quarantine');
     }
+    remembered.add(key);
     return 'quarantined';
   }
 
@@ -47,14 +67,34 @@ export function createKeeper({ bus, log, metrics }: { bus: Store; log: Logger; m
     const bytes = Buffer.from(record.text, 'utf8');
     if ('problem' in record) return quarantine(bytes, record.problem, receipt);
     const raw = { media_type: 'application/json', sha256: sha256(bytes), size: bytes.length, body: record.text };
+    const detectionId = detectionIdIn(record.value);
+    if (receipt.isBackfill && detectionId === undefined) {
+      const problem = '`detect_id` is missing, so nobody can tell whether this came as a webhook before.';
+      return quarantine(bytes, problem, receipt);
+    }
     const normalized = normalize(record.value, raw, receipt.receivedAt);
-    if ('problem' in normalized) return quarantine(bytes, normalized.problem, receipt);
+    if ('problem' in normalized) return quarantine(bytes, normalized.problem, receipt, detectionId);
+    const { detection } = normalized;
+    if (receipt.isBackfill && remembered.has(detection.uid)) return 'duplicate';
     try {
-      return await append(normalized.detection, raw, receipt.receivedAt);
+      const outcome = await append(detection, raw, receipt.receivedAt);
+      remembered.add(detection.uid);
+      return outcome;
     } catch (error) {
       if (!(error instanceof TooLargeError)) throw error;
-      return quarantine(bytes, `The detection is too large for the event log: ${error.message}.`, receipt);
+      const problem = `The detection is too large for the event log: ${error.message}.`;
+      return quarantine(bytes, problem, receipt, detectionId);
     }
+  }
+
+  /** What became of each record, in their order. Throws where one was not stored; the rest may be. */
+  async function keepAll(records: readonly WebhookRecord[], receipt: Receipt): Promise<Outcome[]> {
+    const outcomes: Outcome[] = [];
+    for (let at = 0; at < records.length; at += IN_FLIGHT) {
+      const group = records.slice(at, at + IN_FLIGHT);
+      outcomes.push(...(await Promise.all(group.map((record) => keep(record, receipt)))));
+    }
+    return outcomes;
   }
 
   async function append(detection: Detection, raw: RawRecord, receivedAt: Date): Promise<Outcome> {
@@ -79,7 +119,12 @@ export function createKeeper({ bus, log, metrics }: { bus: Store; log: Logger; m
     return 'stored';
   }
 
-  return { keep, quarantine };
+  return { keepAll, quarantine };
+}
+
+function detectionIdIn(record: unknown): string | undefined {
+  if (typeof record !== 'object' || record === null || !('detect_id' in record)) return undefined;
+  return typeof record.detect_id === 'string' && record.detect_id !== '' ? record.detect_id : undefined;
 }
 
 /**

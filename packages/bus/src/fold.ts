@@ -1,0 +1,97 @@
+import { decodeEvent, type Endpoint, type StoredEvent, subjectOf } from '@cordon/contracts';
+import { type EndpointState, evolve, type Incident, NOTHING_HAPPENED } from '@cordon/incident';
+import type { StoredMsg } from '@nats-io/jetstream';
+
+/** Change it when `evolve` or its state changes: older snapshots are then folded anew. */
+export const SNAPSHOT_VERSION = 1;
+
+/** An endpoint's state, and how far into the log it reaches. */
+export type View = {
+  endpoint: Endpoint;
+  state: EndpointState;
+  /** Sequence of the last event folded in. */
+  seq: number;
+  /** Sequence of the last event per entity (`approval`, `isolation`, ...): what an append expects. */
+  heads: Record<string, number>;
+  /** Earlier incidents that this fold saw end. */
+  replaced: Incident[];
+  /** Sequence of the event that ended each of them, by incident id. */
+  replacedAt: Record<string, number>;
+};
+export type Snapshot = Pick<View, 'state' | 'seq' | 'heads'> & { version: number };
+
+/** Where every fold starts. */
+export function nothingFolded(endpoint: Endpoint): View {
+  return { endpoint, state: NOTHING_HAPPENED, seq: 0, heads: {}, replaced: [], replacedAt: {} };
+}
+
+/** What is kept of a view, by key and in the order to write it: the endpoint last, so that a crash repeats the rest. */
+export function snapshotsOf(view: View): { key: string; value: { seq: number } }[] {
+  const { endpoint, state, seq, heads, replaced, replacedAt } = view;
+  const snapshot: Snapshot = { version: SNAPSHOT_VERSION, state, seq, heads };
+  return [
+    // Not the sequence of the view: how much a fold took in at once must not show in what is kept.
+    ...replaced.map((incident) => ({
+      key: `incident.${incident.id}`,
+      value: { seq: replacedAt[incident.id] ?? seq, incident },
+    })),
+    ...(state.incident ? [{ key: `incident.${state.incident.id}`, value: { seq, incident: state.incident } }] : []),
+    { key: endpointKey(endpoint), value: snapshot },
+  ];
+}
+
+/** Takes the next message of the endpoint's log into the view. */
+export function fold(view: View, message: StoredMsg): void {
+  view.seq = message.seq;
+  const event = readable(message);
+  if (!event) return;
+  view.heads[entityOf(event.type)] = message.seq;
+  const before = view.state.incident;
+  view.state = evolve(view.state, event);
+  if (before && before.id !== view.state.incident?.id) {
+    view.replaced.push(before);
+    view.replacedAt[before.id] = message.seq;
+  }
+}
+
+/** The event in a message of the events stream. Throws where there is none. */
+export function eventIn(message: {
+  seq: number;
+  header: { get(name: string): string };
+  string(): string;
+}): StoredEvent {
+  return { ...decodeEvent((name) => message.header.get(name), message.string()), seq: message.seq };
+}
+
+/** A message that is no event cannot change state: its consumers put it into the dead letters, with the reason. */
+export function readable(message: Parameters<typeof eventIn>[0]): StoredEvent | undefined {
+  try {
+    return eventIn(message);
+  } catch {
+    return undefined;
+  }
+}
+
+export function endpointKey({ tenantId, endpointId }: Endpoint): string {
+  return `endpoint.${tenantId}.${endpointId}`;
+}
+
+export type Entity = 'detection' | 'approval' | 'isolation' | 'release' | 'notification';
+
+export function entityOf(type: string): Entity {
+  const entity = type.slice(0, type.indexOf('.'));
+  switch (entity) {
+    case 'detection':
+    case 'approval':
+    case 'isolation':
+    case 'release':
+    case 'notification':
+      return entity;
+    default:
+      throw new Error(`no entity in event type ${type}`);
+  }
+}
+
+export function entitySubject(endpoint: Endpoint, entity: Entity): string {
+  return subjectOf(endpoint, `${entity}.>`);
+}

@@ -1,0 +1,66 @@
+import type { JetStreamClient, JsMsg } from '@nats-io/jetstream';
+import type { Logger } from 'pino';
+import { ACK_WAIT_MS, type ConsumerSpec } from './topology.ts';
+
+const PULL_EXPIRES_MS = 5000; // decides how fast delivery resumes after a leader change
+
+export type Consumption = {
+  /** Resolves when it ends: with the error if it broke, with nothing after `stop`. */
+  done: Promise<unknown>;
+  /** Takes nothing new and waits for the messages in hand (at most `graceMs`). */
+  stop(graceMs?: number): Promise<void>;
+};
+
+/** Pulls from a consumer and hands each message to `attempt`, which acknowledges it, at most `concurrency` at once. */
+export async function follow(
+  { js, log }: { js: JetStreamClient; log: Logger },
+  { stream, name, concurrency }: ConsumerSpec,
+  attempt: (message: JsMsg) => Promise<void>,
+): Promise<Consumption> {
+  const consumer = await js.consumers.get(stream, name);
+  const messages = await consumer.consume({
+    max_messages: concurrency,
+    expires: PULL_EXPIRES_MS,
+    abort_on_missing_resource: true, // a deleted consumer must end the process, not leave it handling nothing
+  });
+  const inHand = new Set<Promise<void>>();
+  let stopping = false;
+
+  async function one(message: JsMsg): Promise<void> {
+    const heartbeat = setInterval(() => message.working(), ACK_WAIT_MS / 3);
+    try {
+      await attempt(message);
+    } catch (error) {
+      log.warn({ err: error, consumer: name, seq: message.seq }, 'not acknowledged, comes back by itself');
+    } finally {
+      clearInterval(heartbeat);
+    }
+  }
+
+  const done = (async () => {
+    try {
+      for await (const message of messages) {
+        if (stopping) {
+          message.nak();
+          continue;
+        }
+        const running: Promise<void> = one(message).finally(() => inHand.delete(running));
+        inHand.add(running);
+        while (inHand.size >= concurrency) await Promise.race(inHand);
+      }
+      return stopping ? undefined : new Error(`consumer ${name} of ${stream} ended`);
+    } catch (error) {
+      return error;
+    }
+  })();
+
+  return {
+    done,
+    async stop(graceMs = 10_000) {
+      stopping = true;
+      const timeout = new Promise<void>((resolve) => setTimeout(resolve, graceMs).unref());
+      await Promise.race([messages.close(), timeout]);
+      await Promise.race([Promise.all(inHand), timeout]);
+    },
+  };
+}

@@ -1,0 +1,212 @@
+import type { StoredEvent } from '@cordon/contracts';
+import type { Incident, Status } from '@cordon/incident';
+import { type Evidence, incidentsIn } from './evidence.ts';
+
+/** One line of the table: something counted, what must be zero about it, and how much of that was found. */
+export type Row = { counted: string; count: number; fault: string; found: number; explained?: number };
+export type Verdict = { rows: Row[]; violations: string[]; explanations: string[] };
+
+const FINAL: ReadonlySet<Status> = new Set<Status>([
+  'left',
+  'expired',
+  'contained',
+  'refused',
+  'failed',
+  'simulated',
+  'released',
+]);
+/** A timer may fire late while nodes come and go; after this it is lost. */
+const OVERDUE_MS = 30_000;
+/** A post is timed by who takes it, and may be sent just before a kill that is noted first. */
+const CLOCKS_MS = 500;
+/** A sensor needs 10 s and is looked at every two. Far more looks say that somebody does not wait between them. */
+const LOOKS_PER_ISOLATION_MAX = 12;
+
+const NAMED_MAX = 10;
+
+/** Counts at the outer ends. Pure. */
+export function judge(evidence: Evidence): Verdict {
+  const { accepted, events, isolationCalls, looks, slack, mails, told, endedAt } = evidence;
+  const violations: string[] = [];
+  const explanations: string[] = [];
+  const rows: Row[] = [];
+  const row = (counted: string, count: number, fault: string, faults: string[], explained?: number): void => {
+    rows.push({ counted, count, fault, found: faults.length, ...(explained !== undefined && { explained }) });
+    violations.push(...faults.slice(0, NAMED_MAX).map((text) => `${fault}: ${text}`));
+    if (faults.length > NAMED_MAX) violations.push(`${fault}: and ${faults.length - NAMED_MAX} more`);
+  };
+  const incidents = incidentsIn(events);
+
+  const raised = countBy(events, (event) =>
+    event.type === 'detection.raised' ? event.data.detection.finding_info.uid : undefined,
+  );
+  row(
+    'webhooks accepted',
+    accepted.size,
+    'lost',
+    [...accepted].filter((id) => !raised.has(id)),
+  );
+  row('detections in the log', total(raised), 'doubled detection', moreThanOne(raised));
+
+  row('incidents', incidents.length, 'stuck incident', [
+    ...incidents.filter((incident) => isStuck(incident, endedAt)).map(named),
+    ...evidence.restless.map((text) => `not quiet: ${text}`),
+  ]);
+  const asked = ofType(events, 'approval.requested');
+  row('questions', total(asked), 'doubled question', moreThanOne(asked));
+  const decided = ofType(events, 'approval.decided');
+  row('decisions', total(decided), 'doubled decision', moreThanOne(decided));
+  const decisionOf = new Map(incidents.map((incident) => [incident.id, incident.decision]));
+  const untrue = told.filter(({ incidentId, subject, outcome }) => {
+    const decision = decisionOf.get(incidentId);
+    return decision?.decidedBy?.subject !== subject || decision.outcome !== outcome;
+  });
+  row(
+    'people told "decided"',
+    told.length,
+    'decision that is another',
+    untrue.map((one) => JSON.stringify(one)),
+  );
+
+  const wanted = countBy(incidents, ({ decision, endpointId }) =>
+    decision?.outcome === 'isolate' ? endpointId : undefined,
+  );
+  const called = countBy(isolationCalls, ({ sid }) => sid);
+  const endpoints = new Set([...wanted.keys(), ...called.keys()]);
+  const calls = (sid: string): number => called.get(sid) ?? 0;
+  const wishes = (sid: string): number => wanted.get(sid) ?? 0;
+  row(
+    'isolation calls',
+    total(called),
+    'doubled isolation',
+    [...endpoints].filter((sid) => wishes(sid) > 0 && calls(sid) > wishes(sid)),
+  );
+  row(
+    'decided to isolate',
+    total(wanted),
+    'isolation missing',
+    [...endpoints].filter((sid) => calls(sid) < wishes(sid)),
+  );
+  row(
+    'not decided to isolate',
+    incidents.length - total(wanted),
+    'isolation nobody decided',
+    [...endpoints].filter((sid) => wishes(sid) === 0),
+  );
+  const looksMax = Math.max(1, total(wanted)) * LOOKS_PER_ISOLATION_MAX;
+  row('looks at sensors', looks, `more than ${looksMax} looks`, looks > looksMax ? [String(looks)] : []);
+
+  const roots = countBy(slack, ({ metadata }) => textOf(metadata?.event_payload['incident_id']));
+  const doubles = doublesIn(evidence);
+  const withQuestion = incidents.filter(({ question }) => question);
+  row('Slack messages', total(roots), 'incident without one', incidents.filter(({ id }) => !roots.has(id)).map(named));
+  row(
+    'Slack messages and replies',
+    doubles.slack.count,
+    'unexplained double',
+    doubles.slack.unexplained,
+    doubles.slack.explained.length,
+  );
+  row(
+    'mails',
+    mails.length,
+    'question without one',
+    withQuestion.filter(({ id }) => !mails.some(({ messageId }) => messageId?.includes(`${id}.question`))).map(named),
+  );
+  row(
+    'mail deliveries',
+    doubles.mail.count,
+    'unexplained double',
+    doubles.mail.unexplained,
+    doubles.mail.explained.length,
+  );
+  explanations.push(...doubles.slack.explained, ...doubles.mail.explained);
+  row(
+    'dead letters',
+    evidence.deadLetters.length,
+    'given up on',
+    evidence.deadLetters.map(({ consumer, reason }) => `${consumer}: ${reason}`),
+  );
+  return { rows, violations, explanations };
+}
+
+function named({ id, hostname, status }: Incident): string {
+  return `${id} on ${hostname} (${status})`;
+}
+
+/** Neither waiting for a person nor over. */
+function isStuck({ status, question }: Incident, endedAt: number): boolean {
+  if (status === 'asked') return Date.parse(question?.expiresAt ?? '') + OVERDUE_MS < endedAt;
+  return !FINAL.has(status);
+}
+
+type Doubles = { count: number; explained: string[]; unexplained: string[] };
+
+/** What a channel got twice, and whether the notifier died between sending it and writing that down. */
+function doublesIn({ slack, mails, outages, events }: Evidence): { slack: Doubles; mail: Doubles } {
+  const deaths = outages.filter(({ did, target }) => did === 'kill' && target === 'notifier');
+  const recordedAt = new Map<string, number>();
+  for (const event of events) {
+    if (event.type !== 'notification.sent') continue;
+    const { channel, reference } = event.data;
+    recordedAt.set(channel === 'slack' ? event.id : reference, Date.parse(event.time));
+  }
+  const sort = (doubles: { what: string; key: string; at: number }[], count: number): Doubles => {
+    const explained: string[] = [];
+    const unexplained: string[] = [];
+    for (const { what, key, at } of doubles) {
+      const recorded = recordedAt.get(key) ?? 0;
+      const death = deaths.find((one) => at - CLOCKS_MS < one.at && one.at < recorded);
+      if (death) explained.push(`${what}: the notifier was killed ${death.at - at} ms after sending it`);
+      else unexplained.push(`${what}, sent at ${new Date(at).toISOString()}`);
+    }
+    return { count, explained, unexplained };
+  };
+
+  const posts = slack.flatMap((root) => [root, ...root.replies]);
+  const firstAt = new Map<string, number>();
+  const again: { what: string; key: string; at: number }[] = [];
+  for (const { metadata, at } of posts.toSorted((a, b) => a.ts.localeCompare(b.ts))) {
+    const id = textOf(metadata?.event_payload['notification_id']);
+    if (id === undefined) continue; // told to operators: at least once
+    const first = firstAt.get(id);
+    if (first === undefined) firstAt.set(id, Date.parse(at));
+    else again.push({ what: `Slack ${id}`, key: id, at: first });
+  }
+  const mailedAgain = mails
+    .filter(({ deliveries }) => deliveries > 1)
+    .map(({ messageId: key = '', receivedAt, deliveries }) => ({
+      what: `mail ${key} ${deliveries} times`,
+      key,
+      at: Date.parse(receivedAt),
+    }));
+  const deliveries = mails.reduce((sum, mail) => sum + mail.deliveries, 0);
+  return { slack: sort(again, posts.length), mail: sort(mailedAgain, deliveries) };
+}
+
+function ofType(events: StoredEvent[], type: 'approval.requested' | 'approval.decided'): Map<string, number> {
+  return countBy(events, (event) =>
+    event.type === type && 'incidentId' in event.data ? event.data.incidentId : undefined,
+  );
+}
+
+function countBy<T>(list: readonly T[], keyOf: (entry: T) => string | undefined): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const entry of list) {
+    const key = keyOf(entry);
+    if (key !== undefined) counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return counts;
+}
+
+function moreThanOne(counts: Map<string, number>): string[] {
+  return [...counts].flatMap(([key, count]) => (count > 1 ? [`${key}, ${count} times`] : []));
+}
+
+function total(counts: Map<string, number>): number {
+  return [...counts.values()].reduce((sum, count) => sum + count, 0);
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
