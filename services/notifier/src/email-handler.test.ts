@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest';
+import { BrokerUnavailableError } from '@cordon/bus';
+import { expect, test, vi } from 'vitest';
 import { aMachine, PUBLIC_URL, startWorld } from './testing.ts';
 
 const SLOW = { timeout: 25_000, interval: 50 };
@@ -58,6 +59,16 @@ test('a connection lost after the data: sent again under the same Message-ID', a
   await world.happen(machine.detected(), machine.asked());
   await expect.poll(() => world.done('notifier-email'), SLOW).toBe(2);
   expect(world.mail.mails().map(({ deliveries }) => deliveries)).toEqual([2]);
+});
+
+test('a mail whose record the broker did not take is recorded later, and not mailed again', async () => {
+  await using world = await startWorld({ slack: false });
+  const machine = aMachine();
+  vi.spyOn(world.handler.log, 'append').mockRejectedValueOnce(new BrokerUnavailableError('away'));
+  await world.happen(machine.detected(), machine.asked());
+  await expect.poll(() => world.done('notifier-email'), SLOW).toBe(2);
+  expect(world.mail.mails().map(({ deliveries }) => deliveries)).toEqual([1]);
+  expect((await world.bus.log.load(machine.endpoint)).state.incident?.sent).toHaveLength(1);
 });
 
 test('one recipient who is refused for good keeps nobody else from being told', async () => {

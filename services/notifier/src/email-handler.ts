@@ -35,6 +35,8 @@ const DEFERRED_MAX_MS = 15 * 60_000;
 export function mailOnNews({ mailer, log: endpointLog, journal, numbers, publicUrl }: Parts): Handler<StoredEvent> {
   const inTurn = oneAtATime();
   const backoff = createBackoff({ firstMs: 1000, maxMs: 60_000 });
+  /** Mailed, but the broker did not take the record yet: when the message comes back, it is not mailed again. */
+  const unrecorded = new Map<string, string>();
 
   return async (event, { log }) => {
     const isQuestion = event.type === 'approval.requested';
@@ -78,11 +80,12 @@ export function mailOnNews({ mailer, log: endpointLog, journal, numbers, publicU
     const thread = isFollowUp
       ? { messageId: mailer.messageId(incident.id, event.id), root: sentAs(FIRST) ?? rootId }
       : { messageId: rootId };
-    let reference: string;
+    let reference = unrecorded.get(key);
     try {
-      const waitMs = backoff.remainingMs();
+      const waitMs = reference === undefined ? backoff.remainingMs() : 0;
       if (waitMs > 0) throw later(waitMs, 'mail is paused');
-      reference = await mailer.send(target, renderMail(incident, publicUrl, isFollowUp), thread);
+      reference ??= await mailer.send(target, renderMail(incident, publicUrl, isFollowUp), thread);
+      unrecorded.set(key, reference);
       backoff.succeeded();
     } catch (error) {
       if (!(error instanceof MailError)) throw error;
@@ -101,6 +104,7 @@ export function mailOnNews({ mailer, log: endpointLog, journal, numbers, publicU
     }
     await recordSent(endpointLog, about, reference);
     await journal.settle(key, { ...attempt(1), reference });
+    unrecorded.delete(key);
     numbers.sent('email', event.time);
     log.info({ incidentId: incident.id, occasion, target }, 'mailed');
   }

@@ -211,6 +211,8 @@ export async function startWorld(wanted: Wanted = {}) {
   return {
     broker,
     bus,
+    /** The service's own way to the broker. */
+    handler,
     slack,
     mail,
     lines,
