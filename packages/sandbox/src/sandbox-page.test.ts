@@ -1,4 +1,3 @@
-/* oxlint-disable unicorn/require-post-message-target-origin -- Slack's postMessage, not the browser's */
 import { LogLevel, WebClient, type Logger } from '@slack/web-api';
 import { createTransport } from 'nodemailer';
 import { request as requestOf } from 'undici';

@@ -1,4 +1,3 @@
-/* oxlint-disable unicorn/require-post-message-target-origin -- Slack's postMessage, not the browser's */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -71,7 +71,6 @@ export function connectSlack(options: { token: string; channel: string; apiUrl: 
         link_names: false,
         parse: 'none',
       };
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- Slack's method, not a window's
       const { ts } = await call('chat.postMessage', () => client.chat.postMessage(message));
       if (ts === undefined)
         throw new SlackCallError('chat.postMessage', { kind: 'unknown', reason: 'no ts' }, undefined);
