@@ -46,6 +46,7 @@ describe('the bookmark', () => {
           quarantine: (record) => bus.quarantine(record),
           log: {
             hasDetection: (...query) => bus.log.hasDetection(...query),
+            detectionsSince: (...query) => bus.log.detectionsSince(...query),
             append: async (event) => {
               if (left-- <= 0) throw new Error('killed');
               return bus.log.append(event);
@@ -114,6 +115,7 @@ describe('LimaCharlie', () => {
         quarantine: (record) => bus.quarantine(record),
         log: {
           hasDetection: (...query) => bus.log.hasDetection(...query),
+          detectionsSince: (...query) => bus.log.detectionsSince(...query),
           append: (event) => {
             if (asked() === 1) lab.cloud.faults.set('500', 2, { route: DETECTIONS });
             return bus.log.append(event);

@@ -70,6 +70,7 @@ describe('no doubles', () => {
         quarantine: (record) => bus.quarantine(record),
         log: {
           hasDetection: (...query) => bus.log.hasDetection(...query),
+          detectionsSince: (...query) => bus.log.detectionsSince(...query),
           append: (event) => {
             if (event.type === 'detection.raised') appended.push(event.data.detection.time);
             return bus.log.append(event);
@@ -120,6 +121,10 @@ describe('no doubles', () => {
             searches++;
             return bus.log.hasDetection(...query);
           },
+          detectionsSince: (...query) => {
+            searches++;
+            return bus.log.detectionsSince(...query);
+          },
         },
       }),
     });
@@ -131,6 +136,31 @@ describe('no doubles', () => {
     await nextPass(ingest);
     expect(await ingest.backfilled('duplicate')).toBeGreaterThanOrEqual(20);
     expect(searches).toBe(before);
+  });
+
+  test('and one endpoint is searched once, however many of its detections are old', async () => {
+    await lab.setBookmark(60);
+    await lab.raiseAll(records(250, { endpoints: 1, minutes: 60 }));
+    let searches = 0;
+    await using ingest = await lab.startIngest({
+      timing: { eagerFor: 0 },
+      wrap: (bus) => ({
+        quarantine: (record) => bus.quarantine(record),
+        log: {
+          append: (event) => bus.log.append(event),
+          hasDetection: async () => {
+            throw new Error('one search each');
+          },
+          detectionsSince: (...query) => {
+            searches++;
+            return bus.log.detectionsSince(...query);
+          },
+        },
+      }),
+    });
+    await expect.poll(() => lab.raised().length).toBe(250);
+    await runs(ingest).toBe(1);
+    expect(searches).toBe(1);
   });
 });
 

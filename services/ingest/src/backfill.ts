@@ -25,7 +25,13 @@ export type BackfillParts = {
   log: Logger;
   metrics: Registry;
 };
-type Pass = { start: Date; end: Date; cursor?: string; counts: Record<Outcome, number> };
+type Pass = {
+  start: Date;
+  end: Date;
+  cursor?: string;
+  counts: Record<Outcome, number>;
+  hasDetection: NonNullable<Receipt['hasDetection']>;
+};
 
 /**
  * Asks LimaCharlie what it detected since the bookmark and puts it where webhooks go; what is there already stays single.
@@ -54,11 +60,17 @@ export function createBackfill({ client, openBookmark, keeper, ruleTags, log, me
     if (upTo < oldest)
       log.warn({ upTo, takenFrom: oldest }, 'away for more than 7 days: the rest of the gap stays open');
     const start = Math.max(upTo.getTime() - OVERLAP_MS, since.getTime(), oldest.getTime());
-    return { start: new Date(start), end: now, counts: { stored: 0, duplicate: 0, quarantined: 0 } };
+    return {
+      start: new Date(start),
+      end: now,
+      counts: { stored: 0, duplicate: 0, quarantined: 0 },
+      hasDetection: keeper.lookUps(new Date(start)),
+    };
   }
 
-  async function keep(records: readonly WebhookRecord[], counts: Pass['counts']): Promise<void> {
-    const receipt: Receipt = { receivedAt: new Date(), mediaType: 'application/json', isBackfill: true };
+  async function keep(records: readonly WebhookRecord[], pass: Pass): Promise<void> {
+    const { counts, hasDetection } = pass;
+    const receipt: Receipt = { receivedAt: new Date(), mediaType: 'application/json', isBackfill: true, hasDetection };
     const count = (outcome: Outcome): void => {
       counts[outcome]++;
       backfilled.inc({ outcome });
@@ -70,7 +82,7 @@ export function createBackfill({ client, openBookmark, keeper, ruleTags, log, me
       const [record, ...others] = records;
       if (record === undefined) return;
       if (others.length > 0) {
-        for (const one of records) await keep([one], counts);
+        for (const one of records) await keep([one], pass);
         return;
       }
       const bytes = Buffer.from(record.text);
@@ -87,7 +99,7 @@ export function createBackfill({ client, openBookmark, keeper, ruleTags, log, me
       try {
         for await (const { records, nextCursor } of client.detections(pass, pass.cursor)) {
           const wanted = records.filter((record) => isWanted(record, ruleTags));
-          await keep(wanted, pass.counts);
+          await keep(wanted, pass);
           if (nextCursor !== undefined) pass.cursor = nextCursor;
           if (signal.aborted) return;
         }

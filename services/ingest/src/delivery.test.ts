@@ -18,6 +18,7 @@ function watched(bus: Bus) {
   return {
     quarantine: (...record: Parameters<Bus['quarantine']>) => bus.quarantine(...record),
     log: {
+      detectionsSince: (...query: Parameters<Bus['log']['detectionsSince']>) => bus.log.detectionsSince(...query),
       hasDetection: (...query: Parameters<Bus['log']['hasDetection']>) => {
         calls.hasDetection++;
         return bus.log.hasDetection(...query);

@@ -86,6 +86,7 @@ describe('the server', () => {
     log: {
       append: async ({ id }) => ({ seq: 1, duplicate: ids.size === ids.add(id).size }),
       hasDetection: async (_endpoint, id) => ids.has(id),
+      detectionsSince: async () => ids,
     },
   };
   let server: WebhookServer;

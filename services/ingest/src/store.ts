@@ -4,19 +4,22 @@ import { normalize, type WebhookRecord } from '@cordon/limacharlie';
 import type { Logger } from '@cordon/service';
 import { Counter, type Registry } from 'prom-client';
 import type { Outcome } from './answers.ts';
+import { createLookUps } from './look-ups.ts';
 import { createMemory } from './memory.ts';
 
 /** Records that wait for the broker at the same time. */
 const IN_FLIGHT = 16;
 
 /** The part of the bus that ingest uses. */
-export type Store = Pick<Bus, 'quarantine'> & { log: Pick<Bus['log'], 'append' | 'hasDetection'> };
+export type Store = Pick<Bus, 'quarantine'> & { log: Pick<Bus['log'], 'append' | 'hasDetection' | 'detectionsSince'> };
 /** When it came, and the `Content-Type` it came with. */
 export type Receipt = {
   receivedAt: Date;
   mediaType: string;
   /** LimaCharlie was asked for it: most such records came as a webhook before. */
   isBackfill?: boolean;
+  /** Answers for a whole pass; without it the log is searched for each. */
+  hasDetection?: Store['log']['hasDetection'];
 };
 export type Keeper = ReturnType<typeof createKeeper>;
 
@@ -77,7 +80,7 @@ export function createKeeper({ bus, log, metrics }: { bus: Store; log: Logger; m
     const { detection } = normalized;
     if (receipt.isBackfill && remembered.has(detection.uid)) return 'duplicate';
     try {
-      const outcome = await append(detection, raw, receipt.receivedAt);
+      const outcome = await append(detection, raw, receipt);
       remembered.add(detection.uid);
       return outcome;
     } catch (error) {
@@ -97,11 +100,13 @@ export function createKeeper({ bus, log, metrics }: { bus: Store; log: Logger; m
     return outcomes;
   }
 
-  async function append(detection: Detection, raw: RawRecord, receivedAt: Date): Promise<Outcome> {
+  async function append(detection: Detection, raw: RawRecord, receipt: Receipt): Promise<Outcome> {
+    const { receivedAt } = receipt;
+    const isStored = receipt.hasDetection ?? ((...query) => bus.log.hasDetection(...query));
     const endpoint = { tenantId: detection.metadata.tenant_uid, endpointId: detection.device.uid };
     const bound = { detectionId: detection.uid, ...endpoint };
     const since = lookUpSince(detection, receivedAt);
-    if (since && (await bus.log.hasDetection(endpoint, detection.uid, since))) {
+    if (since && (await isStored(endpoint, detection.uid, since))) {
       log.info(bound, 'detection was stored long ago');
       return 'duplicate';
     }
@@ -119,7 +124,12 @@ export function createKeeper({ bus, log, metrics }: { bus: Store; log: Logger; m
     return 'stored';
   }
 
-  return { keepAll, quarantine };
+  return {
+    keepAll,
+    quarantine,
+    /** For records made from `start` on: one search of the log per endpoint. */
+    lookUps: (start: Date): NonNullable<Receipt['hasDetection']> => createLookUps(bus.log, start),
+  };
 }
 
 function detectionIdIn(record: unknown): string | undefined {
