@@ -4,11 +4,11 @@ import type { Endpoint } from '@cordon/contracts';
 import { aDetection, aDetectionRaised } from '@cordon/contracts/builders';
 import { ask, decide, factsDigest, type Incident, requestRelease } from '@cordon/incident';
 import { limaCharlie } from '@cordon/limacharlie/client';
+import { protectedHosts } from '@cordon/policy';
 import { type Broker, type LimaCharlieSandbox, startBroker, startLimaCharlie } from '@cordon/sandbox';
 import { createLogger } from '@cordon/service';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { executeOnDecision } from './execute.ts';
-import { protectedHosts } from './protected-hosts.ts';
 import { watchUntilConfirmed } from './watch.ts';
 
 const log = createLogger('test', 'silent');

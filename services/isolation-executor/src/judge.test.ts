@@ -1,7 +1,7 @@
 import type { Sensor } from '@cordon/limacharlie';
+import { protectedHosts } from '@cordon/policy';
 import { expect, test } from 'vitest';
 import { judge } from './judge.ts';
-import { protectedHosts } from './protected-hosts.ts';
 
 const sensor: Sensor = {
   sid: 'bb4b30af-5d0c-4c1b-8f3e-f014ada33345',

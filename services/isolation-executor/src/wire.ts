@@ -1,9 +1,9 @@
 import { CONSUMERS } from '@cordon/bus';
 import { limaCharlie } from '@cordon/limacharlie/client';
+import { protectedHosts } from '@cordon/policy';
 import { runService } from '@cordon/service';
 import { settings } from './config.ts';
 import { executeOnDecision } from './execute.ts';
-import { protectedHosts } from './protected-hosts.ts';
 import { watchUntilConfirmed } from './watch.ts';
 
 await runService({

@@ -3,9 +3,9 @@ import type { StoredEvent } from '@cordon/contracts';
 import { settings } from '@cordon/isolation-executor/src/config.ts';
 import type { Edr } from '@cordon/isolation-executor/src/edr.ts';
 import { executeOnDecision } from '@cordon/isolation-executor/src/execute.ts';
-import { protectedHosts } from '@cordon/isolation-executor/src/protected-hosts.ts';
 import { watchUntilConfirmed } from '@cordon/isolation-executor/src/watch.ts';
 import { limaCharlie } from '@cordon/limacharlie/client';
+import { protectedHosts } from '@cordon/policy';
 import { loadConfig } from '@cordon/service';
 import { type Act, readOnly } from './acts.ts';
 

@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest';
+import { aPolicy } from './builders.ts';
+import { accountsOf, sameAccount, slackPerson } from './people.ts';
+
+const bob = { issuer: 'https://id.example.com', subject: '7', name: 'Bob' };
+
+test('a Slack user is a person only where the policy says so', () => {
+  const policy = aPolicy({
+    slack_users: {
+      'T01/U01': { subject: '7', name: 'Bob', email: 'bob@example.com', groups: ['soc'] },
+      'T01/U02': { subject: '8', issuer: 'https://other.example', name: 'Eve', groups: ['guests'] },
+    },
+  });
+  expect(slackPerson(policy, 'T01', 'U01', bob.issuer)).toEqual({
+    person: { ...bob, email: 'bob@example.com' },
+    groups: ['soc'],
+  });
+  expect(slackPerson(policy, 'T01', 'U02', bob.issuer)?.person.issuer).toBe('https://other.example');
+  expect(slackPerson(policy, 'T02', 'U01', bob.issuer)).toBeUndefined();
+});
+
+test('the accounts of a person are the listed ones, the account name and the address', () => {
+  const policy = aPolicy({ accounts: { 'Bob@example.com': ['CORP\\adm-bob', 'bob'] } });
+  expect(accountsOf(policy, { ...bob, email: 'bob@EXAMPLE.com', username: 'b.smith@corp.example' })).toEqual([
+    'adm-bob',
+    'bob',
+    'b.smith',
+  ]);
+  expect(accountsOf(policy, bob)).toEqual([]);
+});
+
+test.each([
+  ['CORP\\bob', 'bob@corp.example', true],
+  ['CORP\\Bob', 'BOB', true],
+  ['WIN-SRV-07\\bob', 'CORP\\bob', true],
+  ['CORP\\bob', 'bobby', false],
+  ['CORP\\', '', false],
+])('%s and %s: %s', (a, b, same) => {
+  expect(sameAccount(a, b)).toBe(same);
+});
