@@ -76,23 +76,32 @@ function isAlike(old, fresh) {
 
 document.addEventListener('submit', (event) => {
   event.preventDefault();
-  const form = event.target;
-  const body = new URLSearchParams(new FormData(form, event.submitter));
+  const { target: form, submitter } = event;
+  const body = new URLSearchParams(new FormData(form, submitter));
   if (form.contains(input)) {
     input.value = '';
     recalled = 0;
   }
   document.querySelector('.terminal')?.scrollTo({ top: 0 });
-  void load(new URL(form.action).pathname, { method: 'POST', body });
+  const target = submitter?.hasAttribute('formaction') ? submitter.formAction : form.action;
+  void load(new URL(target).pathname, { method: 'POST', body });
 });
 
-// Opening another mail keeps what was typed.
+// Opening another mail, or being somebody else on Slack, keeps what was typed.
 document.addEventListener('click', (event) => {
-  const link = event.target.closest('.mailbox a');
+  const link = event.target.closest('.mailbox a, .slack-people a');
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   history.pushState(null, '', link.getAttribute('href'));
   void load('/').then(() => document.querySelector('.mail-shown')?.scrollTo({ top: 0 }));
+});
+// As in Slack, a button that is a link opens it, and the app hears of that too.
+document.addEventListener('click', (event) => {
+  const link = event.target.closest('a[data-press]');
+  if (!link) return;
+  const { press, ts, action } = link.dataset;
+  const body = new URLSearchParams({ ts, action_id: action });
+  void load(new URL(press, location.href).pathname, { method: 'POST', body });
 });
 addEventListener('popstate', () => void load('/'));
 

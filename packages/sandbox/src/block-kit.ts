@@ -15,10 +15,13 @@ const Mrkdwn = z.strictObject({
 const Text = z.discriminatedUnion('type', [PlainText, Mrkdwn]);
 export type Text = z.infer<typeof Text>;
 
-const upTo = (max: number) => Text.refine(({ text }) => text.length <= max, `must be at most ${max} characters`);
-const plainUpTo = (max: number) =>
+/** A text object of limited length. */
+export const upTo = (max: number) => Text.refine(({ text }) => text.length <= max, `must be at most ${max} characters`);
+/** A plain text object of limited length. */
+export const plainUpTo = (max: number) =>
   PlainText.refine(({ text }) => text.length <= max, `must be at most ${max} characters`);
-const id = z.string().max(255);
+/** `action_id` and `block_id`. */
+export const id = z.string().max(255);
 
 const Button = z.strictObject({
   type: z.literal('button'),
@@ -99,7 +102,8 @@ const RichTextPart = z.discriminatedUnion('type', [
 export type RichTextPart = z.infer<typeof RichTextPart>;
 
 const block_id = id.optional();
-const Block = z.discriminatedUnion('type', [
+/** The blocks of a message that this stand-in knows. */
+export const Block = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('header'), block_id, text: plainUpTo(150) }),
   z
     .strictObject({
@@ -118,13 +122,9 @@ const Block = z.discriminatedUnion('type', [
     .refine(({ elements }) => areUnique(elements.map((element) => element.action_id)), 'action_id must be unique'),
   z.strictObject({ type: z.literal('rich_text'), block_id, elements: z.array(RichTextPart).min(1) }),
 ]);
-/** The blocks of a message that this stand-in knows. */
 export type Block = z.infer<typeof Block>;
 
-const Blocks = z
-  .array(Block)
-  .max(50)
-  .refine((blocks) => areUnique(blocks.map((block) => block.block_id)), 'block_id must be unique');
+const Blocks = z.array(Block).max(50).refine(haveUniqueIds, 'block_id must be unique');
 
 /** Slack's total is undocumented: refusals were reported from 11 341 characters on. */
 const MOST_CHARACTERS = 11_000;
@@ -142,14 +142,17 @@ export function parseBlocks(json: string): BlocksResult {
     return { ok: false, error: 'invalid_blocks', messages: ['[ERROR] must be JSON'] };
   }
   const parsed = Blocks.safeParse(value);
-  if (!parsed.success) {
-    const messages = parsed.error.issues.map(
-      (issue) => `[ERROR] ${issue.message} [json-pointer:/blocks/${issue.path.join('/')}]`,
-    );
-    return { ok: false, error: 'invalid_blocks', messages };
-  }
+  if (!parsed.success) return { ok: false, error: 'invalid_blocks', messages: complaints(parsed.error, 'blocks') };
   if (countText(parsed.data) > MOST_CHARACTERS) return { ok: false, error: 'msg_blocks_too_long', messages: [] };
   return { ok: true, blocks: parsed.data };
+}
+
+/** Slack's words for what is wrong with an argument, and where. */
+export const complaints = (error: z.ZodError, argument: string): string[] =>
+  error.issues.map(({ message, path }) => `[ERROR] ${message} [json-pointer:/${[argument, ...path].join('/')}]`);
+
+export function haveUniqueIds(blocks: { block_id?: string | undefined }[]): boolean {
+  return areUnique(blocks.map((block) => block.block_id));
 }
 
 function areUnique(ids: (string | undefined)[]): boolean {

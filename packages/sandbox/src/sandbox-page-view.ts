@@ -2,8 +2,7 @@ import { html, type Content, type Html } from '@cordon/html';
 import type { Sensor } from './limacharlie-sensors.ts';
 import { renderMail, renderMailbox } from './mail-page.ts';
 import type { ReceivedMail } from './mail.ts';
-import { renderSlackChannel } from './slack-page.ts';
-import type { SlackMessage } from './slack-workspace.ts';
+import { renderSlackPeople, renderSlackScreen, type SlackScreen } from './sandbox-page-slack.ts';
 
 export type TerminalEntry = { line: string; output: string };
 
@@ -19,16 +18,17 @@ export type MachineView = {
 export type SwitchView = { id: string; label: string; expect: string; on: boolean };
 export type SwitchGroupView = { id: string; name: string; switches: SwitchView[] };
 
+/** The mail that was asked for, otherwise the latest is shown; and the Slack user that one is. */
+export type PageQuery = { mail?: string | undefined; slack?: string | undefined };
+
 /** All that the page shows; a part that is `undefined` is connected for real. */
 export type SandboxView = {
   incidentsUrl: string;
-  /** Query of this page's address, kept by whatever is posted from it. */
-  query: string;
+  /** What this page's address asks for, kept by whatever is posted from it. */
+  query: PageQuery;
   machine: MachineView | undefined;
-  slack: SlackMessage[] | undefined;
+  slack: SlackScreen | undefined;
   mails: ReceivedMail[] | undefined;
-  /** The mail that was asked for; otherwise the latest is shown. */
-  mailId: string | undefined;
   groups: SwitchGroupView[];
 };
 
@@ -44,7 +44,8 @@ const STEPS: [what: string, where: string][] = [
 
 /** The whole page. It works without its script, which only keeps it up to date. */
 export function renderSandbox(view: SandboxView): string {
-  const { incidentsUrl, query, groups } = view;
+  const { incidentsUrl, groups } = view;
+  const query = queryOf(view.query);
   const page = html`<html lang="en">
     <head>
       <meta charset="utf-8" />
@@ -75,13 +76,14 @@ export function renderSandbox(view: SandboxView): string {
   return `<!doctype html>${page.toString()}`;
 }
 
-function renderMachine({ machine, query }: SandboxView): Html {
+function renderMachine({ machine, query: asked }: SandboxView): Html {
   if (!machine) {
     return absent('machine', 'Windows machine', 'The real LimaCharlie is connected', [
       'Run LaZagne.exe on a Windows machine of your own that has the sensor. The detection reaches Cordon through the output you configured.',
     ]);
   }
   const { hostname, prompt, sensor, entries, outputPaused } = machine;
+  const query = queryOf(asked);
   const { state, label, detail } = describeSensor(sensor);
   return html`<section class="window machine" id="machine" aria-label="Windows machine ${hostname}">
     <header class="titlebar">
@@ -155,38 +157,41 @@ export function describeSensor({ online, isolated, shouldIsolate }: MachineView[
     : { state: 'connected', label: 'Connected', detail: 'The sensor is on guard.' };
 }
 
-function renderSlack({ slack, groups }: SandboxView): Html {
+function renderSlack({ slack, groups, query }: SandboxView): Html {
   if (!slack) return absent('slack', 'Slack', 'The real Slack is connected', ['Look into the channel you configured.']);
   return html`<section class="window slack-window" id="slack" aria-label="Slack">
     <header class="titlebar">
       <h2>Slack <small>Sandbox workspace</small></h2>
       ${troubleOf(groups, 'slack')}
+      ${slack.isInteractive && renderSlackPeople(slack, (username) => queryOf({ ...query, slack: username }))}
     </header>
-    <div class="newest-last">
-      <div data-live="slack">${renderSlackChannel(slack, 'incident-response')}</div>
-    </div>
+    ${renderSlackScreen(slack, queryOf(query))}
   </section>`;
 }
 
-function renderMails({ mails, mailId, groups }: SandboxView): Html {
+function renderMails({ mails, query, groups }: SandboxView): Html {
   if (!mails) {
     return absent('mail', 'Mail', 'The real mail server is connected', [
       'Look into the mailbox of the people you configured.',
     ]);
   }
-  const shown = mails.find(({ id }) => id === mailId) ?? mails.at(-1);
+  const shown = mails.find(({ id }) => id === query.mail) ?? mails.at(-1);
   return html`<section class="window mail-window" id="mail" aria-label="Mail">
     <header class="titlebar">
       <h2>Mail <small>What the team receives</small></h2>
       ${troubleOf(groups, 'mail')}
     </header>
-    <div class="mail-list" data-live="mailbox">${renderMailbox(mails, ({ id }) => mailQuery(id), shown?.id)}</div>
+    <div class="mail-list" data-live="mailbox">${renderMailbox(mails, ({ id }) => queryOf({ ...query, mail: id }), shown?.id)}</div>
     <div class="mail-shown" data-live="mail">${shown && renderMail(shown)}</div>
   </section>`;
 }
 
-/** The address of the page with one mail open, as it stands after the path. */
-export const mailQuery = (id: string): string => `?${new URLSearchParams({ mail: id }).toString()}`;
+/** The address of the page as it stands after the path. */
+export function queryOf(query: PageQuery): string {
+  const given = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) given.set(name, value);
+  return given.size === 0 ? '' : `?${given.toString()}`;
+}
 
 function absent(id: string, name: string, what: string, more: string[]): Html {
   return html`<section class="window absent" id="${id}" aria-label="${name}">

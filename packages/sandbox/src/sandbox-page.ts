@@ -2,14 +2,9 @@ import { readFileSync } from 'node:fs';
 import formbody from '@fastify/formbody';
 import { fastify, type FastifyReply } from 'fastify';
 import { z } from 'zod';
+import { screenOf, slackPersonNamed, slackRoutes } from './sandbox-page-slack.ts';
 import { sensorOf, switchesOf, type Parts } from './sandbox-page-switches.ts';
-import {
-  mailQuery,
-  renderSandbox,
-  type MachineView,
-  type SandboxView,
-  type TerminalEntry,
-} from './sandbox-page-view.ts';
+import { queryOf, renderSandbox, type MachineView, type SandboxView, type TerminalEntry } from './sandbox-page-view.ts';
 
 export type SandboxPageOptions = Parts & {
   /** 0 takes a free one. */
@@ -24,7 +19,6 @@ export interface SandboxPage extends AsyncDisposable {
 }
 
 const ENTRIES_KEPT = 100;
-const MESSAGES_SHOWN = 50;
 const MAILS_SHOWN = 100;
 const POLL_MS = 300;
 const PING_MS = 20_000;
@@ -47,7 +41,8 @@ const ASSETS = {
   'sandbox.js': 'text/javascript',
 };
 
-const Query = z.object({ mail: z.string().max(100).optional() }).catch({});
+const Query = z.object({ mail: z.string().max(100).optional(), slack: z.string().max(100).optional() }).catch({});
+type Query = z.infer<typeof Query>;
 const Run = z.object({ line: z.string().max(2000) });
 const Turn = z.object({ switch: z.string(), on: z.stringbool() });
 
@@ -76,13 +71,12 @@ export async function startSandboxPage(options: SandboxPageOptions): Promise<San
     return sensor && { hostname, prompt, sensor, entries, outputPaused: limaCharlie.isOutputPaused() };
   }
 
-  const view = (mailId: string | undefined): SandboxView => ({
+  const view = (query: Query): SandboxView => ({
     incidentsUrl,
-    query: queryOf(mailId),
+    query,
     machine: machineView(),
-    slack: slack?.messages().slice(-MESSAGES_SHOWN),
+    slack: slack && screenOf(slack, slackPersonNamed(query.slack)),
     mails: mail?.mails().slice(-MAILS_SHOWN),
-    mailId,
     groups: groups.map(({ id, name, switches }) => ({
       id,
       name,
@@ -96,9 +90,7 @@ export async function startSandboxPage(options: SandboxPageOptions): Promise<San
       runs,
       limaCharlie?.sensors(),
       limaCharlie?.isOutputPaused(),
-      slack
-        ?.messages()
-        .map(({ ts, updateCount, replies }) => [ts, updateCount, replies.map(({ updateCount }) => updateCount)]),
+      slack?.version(),
       mail?.mails().map(({ deliveries }) => deliveries),
       switches.map(({ isOn }) => isOn()),
     ]);
@@ -120,19 +112,25 @@ export async function startSandboxPage(options: SandboxPageOptions): Promise<San
   });
 
   app.get('/', (request, reply) =>
-    reply.type('text/html; charset=utf-8').send(renderSandbox(view(Query.parse(request.query).mail))),
+    reply.type('text/html; charset=utf-8').send(renderSandbox(view(Query.parse(request.query)))),
   );
   app.post('/run', (request, reply) => {
     run(Run.parse(request.body).line);
-    return reply.redirect(`/${queryOf(Query.parse(request.query).mail)}#machine`, 303);
+    return reply.redirect(`/${queryOf(Query.parse(request.query))}#machine`, 303);
   });
   app.post('/switches', (request, reply) => {
     const { switch: id, on } = Turn.parse(request.body);
     const found = switches.find((one) => one.id === id);
     if (!found) return reply.code(404).type('text/plain').send('There is no such switch.');
     found.turn(on);
-    return reply.redirect(`/${queryOf(Query.parse(request.query).mail)}#break-things`, 303);
+    return reply.redirect(`/${queryOf(Query.parse(request.query))}#break-things`, 303);
   });
+  if (slack) {
+    slackRoutes(app, slack, (given) => {
+      const query = Query.parse(given);
+      return { person: slackPersonNamed(query.slack), back: `/${queryOf(query)}#slack` };
+    });
+  }
   for (const [file, type] of Object.entries(ASSETS)) {
     const body = readFileSync(new URL(`../assets/${file}`, import.meta.url), 'utf8');
     app.get(`/assets/${file}`, (_, reply) => reply.type(`${type}; charset=utf-8`).send(body));
@@ -146,8 +144,6 @@ export async function startSandboxPage(options: SandboxPageOptions): Promise<San
   const close = async (): Promise<void> => app.close();
   return { url, close, [Symbol.asyncDispose]: close };
 }
-
-const queryOf = (mailId: string | undefined): string => (mailId === undefined ? '' : mailQuery(mailId));
 
 /** Server-sent events that only say "look again". The stand-ins are looked at while somebody listens, and not otherwise. */
 function liveUpdates(version: () => string) {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseBlocks, type Block } from './block-kit.ts';
 import { persisted } from './persisted.ts';
+import { SLACK_TEAM } from './slack-people.ts';
 
 const Metadata = z.strictObject({
   event_type: z.string().min(1).max(255),
@@ -44,13 +45,12 @@ export type SlackResult = { ok: boolean } & Record<string, unknown>;
 /** The form of a call: Slack's client sends every argument as text, objects as JSON. */
 export type SlackArguments = Record<string, string>;
 
-const TEAM = 'T0SANDBOX';
 const USER = 'U0CORDON';
-const BOT = 'B0CORDON';
-const APP = 'A0CORDON';
+export const BOT = 'B0CORDON';
+export const APP = 'A0CORDON';
 const MOST_TEXT = 40_000;
 
-const refuse = (error: string, messages: string[] = []): SlackResult => ({
+export const refuse = (error: string, messages: string[] = []): SlackResult => ({
   ok: false,
   error,
   ...(messages.length > 0 && { response_metadata: { messages } }),
@@ -79,7 +79,7 @@ export function createWorkspace(channel: string, channelName: string, stateFile:
       user: USER,
       bot_id: BOT,
       app_id: APP,
-      team: TEAM,
+      team: SLACK_TEAM.id,
       ts: message.ts,
       text,
       blocks,
@@ -116,7 +116,7 @@ export function createWorkspace(channel: string, channelName: string, stateFile:
       url: 'https://sandbox.slack.example/',
       team: 'Sandbox',
       user: 'cordon',
-      team_id: TEAM,
+      team_id: SLACK_TEAM.id,
       user_id: USER,
       bot_id: BOT,
     }),
@@ -172,13 +172,7 @@ export function createWorkspace(channel: string, channelName: string, stateFile:
       ok: true,
       channel: { id: channel, name: channelName, is_channel: true, is_archived: false, is_member: true },
     }),
-    'views.open': (form) => {
-      if (!form['trigger_id']) return refuse('invalid_trigger_id');
-      const view = z.looseObject({ type: z.literal('modal') }).safeParse(readJson(form['view']));
-      return view.success ? { ok: true, view: { id: 'V0SANDBOX', ...view.data } } : refuse('invalid_arguments');
-    },
   };
-  const withoutChannel = new Set(['auth.test', 'views.open']);
 
   const show = (message: StoredMessage): SlackReply => ({
     ...latest(message),
@@ -194,8 +188,14 @@ export function createWorkspace(channel: string, channelName: string, stateFile:
     call(method: string, form: SlackArguments): SlackResult {
       const run = Object.hasOwn(methods, method) ? methods[method] : undefined;
       if (!run) return refuse('unknown_method');
-      if (!withoutChannel.has(method) && form['channel'] !== channel) return refuse('channel_not_found');
+      if (method !== 'auth.test' && form['channel'] !== channel) return refuse('channel_not_found');
       return run(form);
+    },
+    version: () => state.value.messages.map(({ ts, updates }) => [ts, updates.length]),
+    /** A message by its `ts`, also as an interaction carries it. */
+    find(ts: string): { blocks: Block[]; wire: object } | undefined {
+      const message = byTs.get(ts);
+      return message && { blocks: latest(message).blocks, wire: onTheWire(message, true) };
     },
     messages: (): SlackMessage[] =>
       state.value.messages
@@ -203,6 +203,8 @@ export function createWorkspace(channel: string, channelName: string, stateFile:
         .map((root) => ({ ...show(root), replies: repliesTo(root.ts).map(show) })),
   };
 }
+
+export type SlackWorkspace = ReturnType<typeof createWorkspace>;
 
 /** What posting and updating share. An update keeps the blocks and metadata that it does not name. */
 function readContent(form: SlackArguments, before?: SlackRevision): SlackRevision | SlackResult {
@@ -244,7 +246,7 @@ function readMetadata(json: string | undefined): SlackMetadata | undefined | 'in
   return Metadata.safeParse(readJson(json)).data ?? 'invalid';
 }
 
-function readJson(json: string | undefined): unknown {
+export function readJson(json: string | undefined): unknown {
   try {
     return JSON.parse(json ?? '');
   } catch {

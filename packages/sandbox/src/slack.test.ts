@@ -211,15 +211,6 @@ test('faults hit the method and the number of calls they name, also when set ove
   ]);
 });
 
-test('records an opened modal', async () => {
-  await using slack = await start();
-  await clientOf(slack).views.open({
-    trigger_id: 't1',
-    view: { type: 'modal', title: { type: 'plain_text', text: 'Reason' }, blocks: [] },
-  });
-  expect(slack.calls).toMatchObject([{ method: 'views.open', arguments: { trigger_id: 't1' }, result: { ok: true } }]);
-});
-
 test('a restart keeps the messages and goes on counting', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'cordon-slack-'));
   try {
