@@ -8,6 +8,11 @@ export type Fault = { path: Path; key?: string; message: string };
 /** A policy that cannot be used, with every fault at once: file, line, column and what it should be. */
 export class PolicyError extends Error {
   override readonly name = 'PolicyError';
+  readonly faults: readonly string[];
+  constructor(faults: readonly string[], options?: ErrorOptions) {
+    super(faults.join('\n'), options);
+    this.faults = faults;
+  }
 }
 
 /** What a value should be, where the schema does not say it better. */

@@ -1,4 +1,5 @@
 export { autoRuleFor } from './auto-rule.ts';
+export { tripOf } from './blast-radius.ts';
 export { explain } from './explain.ts';
 export { PolicyError } from './faults.ts';
 export { loadPolicy, watchPolicy, type WatchedPolicy } from './load-policy.ts';
@@ -7,3 +8,4 @@ export { parsePolicy, type Policy } from './parse-policy.ts';
 export { accountsOf, sameAccount, slackPerson } from './people.ts';
 export type { AutoRule, Tier } from './schema.ts';
 export { type Defaults, type Terms, termsFor } from './terms.ts';
+export { type Difference, type PastDecision, whatIf } from './what-if.ts';

@@ -44,7 +44,7 @@ test('the built-in policy is there without a file', () => {
 });
 
 test('a file that is not there or has faults is refused at the start', async () => {
-  expect(() => loadPolicy(file)).toThrow(new PolicyError(`${file}: cannot be read (ENOENT)`));
+  expect(() => loadPolicy(file)).toThrow(new PolicyError([`${file}: cannot be read (ENOENT)`]));
   await writeFile(file, 'tiers: []');
   expect(() =>
     watchPolicy(

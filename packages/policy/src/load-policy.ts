@@ -78,5 +78,5 @@ export function watchPolicy(
 
 function unreadable(file: string, error: unknown): PolicyError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-  return new PolicyError(`${file}: cannot be read (${code})`, { cause: error });
+  return new PolicyError([`${file}: cannot be read (${code})`], { cause: error });
 }

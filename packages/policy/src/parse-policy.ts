@@ -44,7 +44,7 @@ type Placed = { line: number; col: number; message: string };
 
 function policyError(name: string, faults: Placed[]): PolicyError {
   const inOrder = faults.toSorted((a, b) => a.line - b.line || a.col - b.col);
-  return new PolicyError(inOrder.map(({ line, col, message }) => `${name}:${line}:${col}: ${message}`).join('\n'));
+  return new PolicyError(inOrder.map(({ line, col, message }) => `${name}:${line}:${col}: ${message}`));
 }
 
 function sentenceOf({ path, key, message }: Fault): string {
