@@ -36,6 +36,8 @@ test('wrong usage is one sentence and exit code 2', async () => {
     ['replay', '--consumer', 'notifier-slack'],
     ['replay', '--consumer', 'notifier-slack', '--from', '1', '--for-real'],
     ['incidents', '--state', 'odd'],
+    ['policy', 'check', 'a', 'b'],
+    ['policy', 'explain'],
     ['simulate'],
     ['simulate', '--url', 'nonsense'],
     ['incidents', '--env-file', '/nowhere/at/all'],

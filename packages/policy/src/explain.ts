@@ -27,7 +27,7 @@ export function explain(policy: Policy, machine: Machine, defaults: Defaults) {
       'escalation',
       `after ${durationText(afterMs)} without an answer, and when it expires, to ${targets(to) || 'everybody who is told anyway'}`,
     ]),
-    ['fallback', `${targets(contacts) || 'nobody'}, where the usual channel cannot be reached`],
+    ['fallback', targets(contacts) || 'none: neither contacts nor EMAIL_TO names anybody'],
     ['carried out', `within ${durationText(decisionValidMs)} of the decision, or not at all`],
     ['released', releaseAfterMs === undefined ? 'by a person' : `by itself after ${durationText(releaseAfterMs)}`],
     ['asked again', `about the same finding after ${durationText(quietMs)}, about another one at once`],

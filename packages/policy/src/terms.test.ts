@@ -167,7 +167,7 @@ test('explains in sentences what will happen', () => {
     expires: after 30m, without isolating
     reminders: none
     escalation: after 15m without an answer, and when it expires, to duty@example.com, Slack U0BOSS
-    fallback: soc@example.com, where the usual channel cannot be reached
+    fallback: soc@example.com
     carried out: within 10m of the decision, or not at all
     released: by itself after 8h
     asked again: about the same finding after 1h, about another one at once

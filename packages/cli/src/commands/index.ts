@@ -6,6 +6,8 @@ import { dlqShow } from './dlq-show.ts';
 import { doctor } from './doctor.ts';
 import { incident } from './incident.ts';
 import { incidents } from './incidents.ts';
+import { policyCheck } from './policy-check.ts';
+import { policyExplain } from './policy-explain.ts';
 import { replay } from './replay.ts';
 import { simulate } from './simulate.ts';
 import { tail } from './tail.ts';
@@ -21,6 +23,8 @@ export const COMMANDS: readonly Command[] = [
   dlqRedrive,
   dlqDiscard,
   replay,
+  policyCheck,
+  policyExplain,
   simulate,
   topology,
 ];
