@@ -1,11 +1,19 @@
 import { severityName } from '@cordon/contracts';
 import { type Content, html, type Html } from '@cordon/html';
-import { describe, describeMoment, type Incident } from '@cordon/incident';
+import {
+  commandLineOf,
+  describe,
+  describeMoment,
+  detailsOf,
+  detectedAt,
+  type Fact,
+  factsOf,
+  type Incident,
+} from '@cordon/incident';
+import { cut, defang, manyLines, oneLine } from '@cordon/text';
 import type { MailContent } from './email.ts';
-import { commandLineOf, detailsOf, detectedAt, type Fact, factsOf } from './facts.ts';
 import { maskSecrets } from './mask-secrets.ts';
 import { AT_THE_DEADLINE, caseOf, FULL_TEXT, isOpenQuestion } from './moments.ts';
-import { cut, defang, manyLines, oneLine } from './text.ts';
 
 const VALUE_MAX = 300;
 const COMMAND_LINE_MAX = 1000;

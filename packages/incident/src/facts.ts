@@ -1,5 +1,5 @@
 import { type Detection, severityName } from '@cordon/contracts';
-import type { Finding, Incident } from '@cordon/incident';
+import type { Finding, Incident } from './state.ts';
 
 /** A label of ours and a value that an attacker may have written. */
 export type Fact = { label: string; value: string };
@@ -71,7 +71,7 @@ export function findingFacts(finding: Finding): Fact[] {
 }
 
 /** How many detections, in words. */
-export function countOf({ detectionCount, findings, findingsDropped, suppressedCount }: Incident): string {
+function countOf({ detectionCount, findings, findingsDropped, suppressedCount }: Incident): string {
   const distinct = findingsDropped > 0 ? `more than ${findings.length}` : String(findings.length);
   const parts = [String(detectionCount)];
   if (findings.length > 1) parts.push(`${distinct} different findings`);
