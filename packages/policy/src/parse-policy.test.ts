@@ -37,6 +37,12 @@ test('the schema for editors is what the parser takes', async () => {
   await expect(`${JSON.stringify(schema, undefined, 2)}\n`).toMatchFileSnapshot('../policy.schema.json');
 });
 
+test('what is right for the parser is right for an editor', () => {
+  const editor = z.fromJSONSchema({ ...z.toJSONSchema(PolicyFile, { io: 'input' }) });
+  expect(editor.safeParse(parse(example)).error).toBeUndefined();
+  expect(editor.safeParse(parse(example.replace('quorum: 2', 'quorom: 2'))).success).toBe(false);
+});
+
 test('the example says what holds where nothing is said', () => {
   const { protected: written, ...policy } = parsePolicy(example);
   const { protected: silent, ...rest } = aPolicy();

@@ -38,7 +38,7 @@ const Pattern = block({
 }).refine((pattern) => Object.keys(pattern).length > 0, 'must say hosts, tags or platforms');
 
 const Tier = block({
-  name: z.string().regex(/^[0-9a-z][0-9a-z_-]{0,62}$/i, 'must be letters, digits, - and _'),
+  name: z.string().regex(/^[0-9A-Za-z][0-9A-Za-z_-]{0,62}$/, 'must be letters, digits, - and _'),
   match: some(Pattern)
     .optional()
     .describe('Alternatives; within one, everything said must hold. The last tier has none and takes the rest.'),

@@ -71,7 +71,9 @@ test.each<[string, Partial<PastDecision>, Record<string, unknown>, string[]]>([
   ],
   ['groups that nobody recorded', { deciders: undefined }, tier({ deciders: ['leads'] }), []],
   ['a protected machine', {}, { protected: { tags: ['server'] } }, ['never isolated: tag server']],
-  ['one that was refused before', { result: 'refused' }, { protected: { tags: ['server'] } }, []],
+  ['one that was protected before', { result: 'protected' }, { protected: { tags: ['server'] } }, []],
+  ['one that was protected and is not', { result: 'protected' }, {}, ['no longer protected']],
+  ['one that was refused for another reason', { result: 'refused' }, { protected: { tags: ['server'] } }, []],
   ['one that was left anyway', { outcome: 'leave', result: undefined }, { protected: { tags: ['server'] } }, []],
   ['more persons for an override', { isOverride: true }, {}, ['1 of 2 votes']],
 ])('%s', (_what, past, policy, how) => {

@@ -25,7 +25,7 @@ export type PastDecision = {
   /** Every yes, or the no. */
   answers: readonly { name: string; channel: 'page' | 'slack'; hasPasskey: boolean }[];
   /** What became of a decision to isolate. */
-  result?: 'isolated' | 'held' | 'refused' | undefined;
+  result?: 'isolated' | 'held' | 'protected' | 'refused' | undefined;
 };
 
 /** A decision that another policy changes: in which tier, and how. */
@@ -60,9 +60,12 @@ function replay(policy: Policy, past: PastDecision, places: readonly Place[], { 
   const says = how.map(({ says }) => says);
   if (!rule && !wasDecided) return { how: says };
 
-  // Why it was refused is not recorded: whether it would be again is not guessed.
+  // The other guards do not depend on the policy, and failures are not guessed.
   if (result === 'refused' && rule?.name === past.rule) return { how: says };
-  if (protection !== undefined) return { how: [...says, `never isolated: ${protection}`] };
+  if (protection !== undefined) {
+    return { how: result === 'protected' ? says : [...says, `never isolated: ${protection}`] };
+  }
+  if (result === 'protected') says.push('no longer protected');
   const now = Date.parse(rule ? past.askedAt : past.decidedAt);
   const trip = past.isOverride ? undefined : tripOf(policy.blast_radius, places, { endpointId, fleet, now });
   if (trip !== undefined) return { how: result === 'held' ? says : [...says, `held back: ${trip}`] };
