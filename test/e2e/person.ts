@@ -4,8 +4,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 export class Person {
   readonly #cookies = new Map<string, Map<string, string>>();
   readonly base: string;
-  constructor(base: string) {
+  readonly #always: Record<string, string>;
+  /** `always` are headers of every request, as of a browser or a proxy. */
+  constructor(base: string, always: Record<string, string> = {}) {
     this.base = base;
+    this.#always = always;
   }
 
   async get(url: string, headers: Record<string, string> = {}): Promise<Page> {
@@ -40,7 +43,7 @@ export class Person {
       const response = await fetch(target, {
         method: verb,
         redirect: 'manual',
-        headers: { ...sent, ...(cookie && { cookie }) },
+        headers: { ...this.#always, ...sent, ...(cookie && { cookie }) },
         ...(content !== undefined && { body: content }),
       });
       for (const line of response.headers.getSetCookie()) this.#keep(jar, line);
@@ -48,7 +51,7 @@ export class Person {
       if (response.status >= 300 && response.status < 400 && location) {
         await response.arrayBuffer();
         target = new URL(location, target);
-        [verb, content, sent] = ['GET', undefined, {}];
+        [verb, content, sent] = [verb === 'HEAD' ? 'HEAD' : 'GET', undefined, {}];
         continue;
       }
       return new Page(target, response.status, response.headers, await response.text());
@@ -99,7 +102,14 @@ export class Person {
   }
 }
 
-export type Form = { action: string; method: string; fields: Record<string, string>; text: string };
+export type Form = {
+  action: string;
+  method: string;
+  fields: Record<string, string>;
+  /** What is left to fill in: the values to choose from, none where anything may be written. */
+  blanks: Record<string, string[]>;
+  text: string;
+};
 
 export class Page {
   readonly url: URL;
@@ -129,6 +139,7 @@ export class Page {
           .filter(([name, , type]) => name !== '' && type !== 'radio' && type !== 'checkbox')
           .map(([name, value]) => [name, value]),
       ),
+      blanks: blanksIn(inside),
       text: unescape(inside.replace(/<[^>]+>/g, ' '))
         .replace(/\s+/g, ' ')
         .trim(),
@@ -141,6 +152,17 @@ export class Page {
       throw new Error(`no form for ${action} on ${this.url.href} (${this.status}):\n${this.text.slice(0, 2000)}`);
     return form;
   }
+}
+
+function blanksIn(form: string): Record<string, string[]> {
+  const blanks: Record<string, string[]> = {};
+  for (const [tag, element] of form.matchAll(/<(input|textarea)\b[^>]*>/g)) {
+    const isChoice = ['radio', 'checkbox'].includes(attribute(tag, 'type'));
+    if (!isChoice && element !== 'textarea') continue;
+    const values = (blanks[attribute(tag, 'name')] ??= []);
+    if (isChoice) values.push(attribute(tag, 'value'));
+  }
+  return blanks;
 }
 
 function attribute(tag: string, name: string): string {
