@@ -3,6 +3,7 @@ import { type Place, tripOf } from './blast-radius.ts';
 import { durationText } from './duration.ts';
 import { type Machine, protectedBy, tierOf } from './match.ts';
 import type { Policy } from './parse-policy.ts';
+import type { AutoRule } from './schema.ts';
 import { type Defaults, settledTier } from './terms.ts';
 
 /** A question of the past and how it ended. */
@@ -39,37 +40,43 @@ type World = { defaults: Defaults; fleet: number | undefined };
  * happened.
  */
 export function whatIf(policy: Policy, history: readonly PastDecision[], world: World): Difference[] {
-  const places: Place[] = [];
+  const inOrder = history
+    .map((past) => {
+      const rule = past.isOverride ? undefined : autoRuleFor(policy, past.machine, past.detected);
+      return { past, rule, at: Date.parse(rule ? past.askedAt : past.decidedAt) };
+    })
+    .toSorted((a, b) => a.at - b.at);
+  let places: Place[] = [];
   const differences: Difference[] = [];
-  for (const past of history.toSorted((a, b) => a.decidedAt.localeCompare(b.decidedAt))) {
-    const { how, isolatedAt } = replay(policy, past, places, world);
-    if (isolatedAt !== undefined) places.push({ endpointId: past.endpointId, at: isolatedAt });
+  for (const { past, rule, at } of inOrder) {
+    places = places.filter((place) => place.at > at - policy.blast_radius.within);
+    const { how, isIsolated } = replay(policy, past, rule, { ...world, places, at });
+    if (isIsolated) places.push({ endpointId: past.endpointId, at });
     if (how.length > 0) differences.push({ past, tier: tierOf(policy, past.machine).name, how });
   }
   return differences;
 }
 
-type Replayed = { how: string[]; isolatedAt?: number };
+type Moment = World & { places: readonly Place[]; at: number };
+type Replayed = { how: string[]; isIsolated: boolean };
 
-function replay(policy: Policy, past: PastDecision, places: readonly Place[], { defaults, fleet }: World): Replayed {
+function replay(policy: Policy, past: PastDecision, rule: AutoRule | undefined, moment: Moment): Replayed {
   const { machine, endpointId, result } = past;
-  const protection = protectedBy(policy, machine);
-  const rule = past.isOverride ? undefined : autoRuleFor(policy, machine, past.detected);
-  const how = rule ? ruleChange(past, rule.name) : answersChange(policy, past, defaults);
-  const wasDecided = past.outcome === 'isolate' && !how.some(({ undoes }) => undoes);
-  const says = how.map(({ says }) => says);
-  if (!rule && !wasDecided) return { how: says };
-
+  const changes = rule ? ruleChange(past, rule.name) : answersChange(policy, past, moment.defaults);
+  const how = changes.map(({ says }) => says);
+  const isDecided = rule !== undefined || (past.outcome === 'isolate' && !changes.some(({ undoes }) => undoes));
   // The other guards do not depend on the policy, and failures are not guessed.
-  if (result === 'refused' && rule?.name === past.rule) return { how: says };
+  if (!isDecided || (result === 'refused' && rule?.name === past.rule)) return { how, isIsolated: false };
+
+  const protection = protectedBy(policy, machine);
   if (protection !== undefined) {
-    return { how: result === 'protected' ? says : [...says, `never isolated: ${protection}`] };
+    return { how: result === 'protected' ? how : [...how, `never isolated: ${protection}`], isIsolated: false };
   }
-  if (result === 'protected') says.push('no longer protected');
-  const now = Date.parse(rule ? past.askedAt : past.decidedAt);
+  if (result === 'protected') how.push('no longer protected');
+  const { places, at: now, fleet } = moment;
   const trip = past.isOverride ? undefined : tripOf(policy.blast_radius, places, { endpointId, fleet, now });
-  if (trip !== undefined) return { how: result === 'held' ? says : [...says, `held back: ${trip}`] };
-  return { how: result === 'held' ? [...says, 'not held back'] : says, isolatedAt: now };
+  if (trip !== undefined) return { how: result === 'held' ? how : [...how, `held back: ${trip}`], isIsolated: false };
+  return { how: result === 'held' ? [...how, 'not held back'] : how, isIsolated: true };
 }
 
 /** `undoes`: a decision to isolate would not have come about so. */
