@@ -64,6 +64,12 @@ test.each<[string, Partial<PastDecision>, Record<string, unknown>, string[]]>([
     [`open until ${minutes(60)}`],
   ],
   [
+    'a question that expired anyway',
+    { outcome: 'expired', decidedAt: minutes(30), answers: [], result: undefined },
+    {},
+    [],
+  ],
+  [
     'other groups',
     {},
     tier({ deciders: ['leads'] }),
