@@ -9,7 +9,7 @@ export function aDetection(
 ): Detection {
   const endpoint = about.endpoint ?? anEndpoint();
   const detectId = randomUUID();
-  const path = about.filePath ?? 'C:\\Users\\bob\\Downloads\\LaZagne.exe';
+  const path = about.filePath ?? 'C:\\Users\\mallory\\Downloads\\LaZagne.exe';
   return Detection.parse({
     schema_version: 1,
     uid: sha256(`limacharlie\n${endpoint.tenantId}\n${detectId}`),
@@ -38,7 +38,7 @@ export function aDetection(
       {
         process: {
           cmd_line: about.commandLine ?? `"${path}" all`,
-          user: { name: 'CORP\\bob' },
+          user: { name: 'CORP\\mallory' },
           file: {
             name: path.slice(path.lastIndexOf('\\') + 1),
             path,

@@ -73,6 +73,8 @@ export const Detection = z.strictObject({
     ip: z.union([z.ipv4(), z.ipv6()]).optional(),
     external_ip: z.union([z.ipv4(), z.ipv6()]).optional(),
     os: z.object({ name: z.string(), type_id: z.int() }).optional(),
+    /** The sensor's tags in the EDR. Absent in events of version 0.1, which have them among the labels. */
+    tags: z.array(z.string().max(128)).max(64).optional(),
   }),
   evidences: z.array(z.object({ process: Process.extend({ parent_process: Process.optional() }).optional() })).max(8),
 });

@@ -1,10 +1,22 @@
-export { ApprovalDecided, ApprovalRequested, Person } from './approval.ts';
+export { accountName } from './account.ts';
+export {
+  ApprovalDecided,
+  ApprovalEscalated,
+  ApprovalReminded,
+  ApprovalRequested,
+  ApprovalVoted,
+  Person,
+  Terms,
+  Vote,
+} from './approval.ts';
 export { decodeEvent, encodeEvent } from './cloud-event.ts';
 export { Detection, DetectionRaised, RawRecord, severityName } from './detection.ts';
 export { Endpoint, eventId, type EventInput, type EventOf, sha256, SubjectToken } from './event.ts';
 export {
   IsolationConfirmed,
+  IsolationDrifted,
   IsolationFailed,
+  IsolationHeld,
   IsolationPending,
   IsolationRefused,
   IsolationRequested,
@@ -18,7 +30,8 @@ export {
   ReleaseSimulated,
   ReleaseUnconfirmed,
 } from './isolation.ts';
-export { NotificationFailed, NotificationSent } from './notification.ts';
+export { NotificationFailed, NotificationOverdue, NotificationSent } from './notification.ts';
+export { POLICY_LOG, PolicyChanged } from './policy.ts';
 export {
   CordonEvent,
   EVENT_TYPES,
@@ -28,3 +41,4 @@ export {
   type StoredEvent,
   subjectOf,
 } from './registry.ts';
+export { type Authenticity, authenticityOf, canonicalJson, keyIdOf, Signature, signEvent } from './signature.ts';

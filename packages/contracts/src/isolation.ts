@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Person } from './approval.ts';
 import { defineEvent, type EventOf } from './event.ts';
+import { Signature } from './signature.ts';
 
 const about = z.object({ incidentId: z.string() });
 /** `code` is for machines, `explanation` is the sentence a person reads. */
@@ -18,16 +19,24 @@ export const IsolationUnconfirmed = defineEvent('isolation.unconfirmed', explain
 export const IsolationFailed = defineEvent('isolation.failed', explained);
 /** One of Cordon's own guards said no. */
 export const IsolationRefused = defineEvent('isolation.refused', explained);
+/** Too many machines were isolated lately: this one waits until more persons than usual say yes. */
+export const IsolationHeld = defineEvent('isolation.held', explained);
+/** The sensor stopped being isolated, and Cordon had no part in it. */
+export const IsolationDrifted = defineEvent('isolation.drifted', explained);
 /** Dry run: everything was done but the call. */
 export const IsolationSimulated = defineEvent('isolation.simulated', explained);
 
-/** A person asked for the way back. */
+/** The way back was asked for, by a person or because its time had come. */
 export const ReleaseRequested = defineEvent(
   'release.requested',
   about.extend({
-    requestedBy: Person,
-    channel: z.enum(['page']),
+    requestedBy: Person.optional().describe('Absent where the policy releases after some time.'),
+    channel: z.enum(['page', 'timer']),
     reason: z.string().max(500).optional(),
+    policyVersion: z.string().optional(),
+    /** After this it is not carried out any more. */
+    validUntil: z.iso.datetime().optional(),
+    signature: Signature.optional(),
   }),
 );
 /** The EDR accepted the release; the endpoint has not confirmed it. */

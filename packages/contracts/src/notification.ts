@@ -18,4 +18,9 @@ export const NotificationFailed = defineEvent(
   'notification.failed',
   notification.extend({ target: z.string().max(320), explanation: z.string().max(1000) }),
 );
+/** A channel did not take the question in time, so the other channels tell its approvers. */
+export const NotificationOverdue = defineEvent(
+  'notification.overdue',
+  notification.extend({ explanation: z.string().max(1000) }),
+);
 export type NotificationSent = EventOf<typeof NotificationSent>;

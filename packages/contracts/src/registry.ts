@@ -1,14 +1,18 @@
 import { z } from 'zod';
-import { ApprovalDecided, ApprovalRequested } from './approval.ts';
+import { ApprovalDecided, ApprovalEscalated, ApprovalReminded, ApprovalRequested, ApprovalVoted } from './approval.ts';
 import { DetectionRaised } from './detection.ts';
 import { type Endpoint, SubjectToken } from './event.ts';
 import * as isolation from './isolation.ts';
-import { NotificationFailed, NotificationSent } from './notification.ts';
+import { NotificationFailed, NotificationOverdue, NotificationSent } from './notification.ts';
+import { PolicyChanged } from './policy.ts';
 
 /** Every event there is. Types, subjects, JSON Schema and the AsyncAPI document derive from this one list. */
 export const CordonEvent = z.discriminatedUnion('type', [
   DetectionRaised.schema,
   ApprovalRequested.schema,
+  ApprovalVoted.schema,
+  ApprovalReminded.schema,
+  ApprovalEscalated.schema,
   ApprovalDecided.schema,
   isolation.IsolationRequested.schema,
   isolation.IsolationPending.schema,
@@ -16,6 +20,8 @@ export const CordonEvent = z.discriminatedUnion('type', [
   isolation.IsolationUnconfirmed.schema,
   isolation.IsolationFailed.schema,
   isolation.IsolationRefused.schema,
+  isolation.IsolationHeld.schema,
+  isolation.IsolationDrifted.schema,
   isolation.IsolationSimulated.schema,
   isolation.ReleaseRequested.schema,
   isolation.ReleaseAccepted.schema,
@@ -26,6 +32,8 @@ export const CordonEvent = z.discriminatedUnion('type', [
   isolation.ReleaseSimulated.schema,
   NotificationSent.schema,
   NotificationFailed.schema,
+  NotificationOverdue.schema,
+  PolicyChanged.schema,
 ]);
 export type CordonEvent = z.infer<typeof CordonEvent>;
 export type EventType = CordonEvent['type'];

@@ -54,6 +54,8 @@ export interface LimaCharlieClient {
   /** Asks for the way back. Harmless where the sensor is not isolated, as `isolate` is where it is. */
   rejoin(sid: string): Promise<void>;
   isOnline(sid: string): Promise<boolean>;
+  /** How many sensors the organisation has; needs `sensor.list`. */
+  countSensors(): Promise<number>;
   /** Who the API key is, and what it may do. */
   whoAmI(): Promise<Identity>;
   /** Past detections, made from `start` on and before `end`, page by page; needs `insight.det.get`. */
@@ -89,6 +91,7 @@ const WhoReply = z.object({
   // A user's key lists permissions by organisation.
   user_perms: z.record(z.string(), z.array(z.string())).optional().catch(undefined),
 });
+const SensorsReply = z.object({ sensors: z.string().nullish(), continuation_token: z.string().nullish() });
 const PageReply = z.object({ detects: z.string().nullish(), next_cursor: z.string().nullish() });
 const LARGEST_PAGE_BYTES = 256 * 1024 * 1024;
 
@@ -159,6 +162,17 @@ export function limaCharlie(options: LimaCharlieOptions): LimaCharlieClient {
     async isOnline(sid) {
       const reply = await replyTo(AnyReply, 'POST', `/v1/online/${oid}`, { sids: sid });
       return reply[sid] === true;
+    },
+    async countSensors() {
+      let count = 0;
+      for (let token = ''; ;) {
+        const query = { limit: '2000', is_compressed: 'true', ...(token && { continuation_token: token }) };
+        const path = `/v1/sensors/${oid}?${new URLSearchParams(query).toString()}`;
+        const { sensors, continuation_token: next } = await replyTo(SensorsReply, 'GET', path);
+        count += (await recordsOf(sensors ?? '')).length;
+        if (!next || next === token) return count;
+        token = next;
+      }
     },
     async whoAmI() {
       const { ident, perms, user_perms } = await replyTo(WhoReply, 'GET', '/v1/who');

@@ -60,6 +60,10 @@ export function normalize(record: unknown, raw: RawRecord, receivedAt: Date): No
   const platform = platformOf(routing.plat) ?? platformOfSource(rest.source);
   const process = processOf(read.data, platformName(platform), cut);
   const attacks = cut.list(attacksOf([...(detect_mtd?.tags ?? []), ...rule_tags]), 32);
+  const sensorTags = cut.list(
+    routing.tags.map((tag) => cut.text(tag, 128)),
+    MOST_LABELS,
+  );
   const tags = new Set([...routing.tags, ...rule_tags].map((tag) => cut.text(tag, 128)));
   const body = {
     schema_version: 1,
@@ -84,6 +88,7 @@ export function normalize(record: unknown, raw: RawRecord, receivedAt: Date): No
       ip: Address.parse(routing.int_ip),
       external_ip: Address.parse(routing.ext_ip),
       os: OPERATING_SYSTEMS.get(platformName(platform)),
+      tags: sensorTags.length === 0 ? undefined : sensorTags,
     },
     evidences: process ? [{ process }] : [],
   };

@@ -1,0 +1,54 @@
+import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { z } from 'zod';
+import { sha256 } from './event.ts';
+
+/** Ed25519, by the key with this id. */
+export const Signature = z.object({ keyId: z.string().max(64), value: z.base64() });
+export type Signature = z.infer<typeof Signature>;
+
+/** What a signature covers: all of an event but itself and the place in the log. */
+type Signed = {
+  id: string;
+  type: string;
+  source: string;
+  time: string;
+  tenantId: string;
+  endpointId: string;
+  data: { signature?: Signature | undefined };
+};
+export type Authenticity = 'authentic' | 'unsigned' | 'unknown_key' | 'forged';
+
+/** The event, signed with an Ed25519 private key. The same event and key give the same signature. */
+export function signEvent<Event extends Signed>(event: Event, key: KeyObject): Event {
+  const value = sign(undefined, statementOf(event), key).toString('base64');
+  return { ...event, data: { ...event.data, signature: { keyId: keyIdOf(createPublicKey(key)), value } } };
+}
+
+/** Whether an event is exactly what the holder of one of these keys signed. */
+export function authenticityOf(event: Signed, keys: readonly KeyObject[]): Authenticity {
+  const { signature } = event.data;
+  if (!signature) return 'unsigned';
+  const key = keys.find((candidate) => keyIdOf(candidate) === signature.keyId);
+  if (!key) return 'unknown_key';
+  return verify(undefined, statementOf(event), key, Buffer.from(signature.value, 'base64')) ? 'authentic' : 'forged';
+}
+
+/** The name of a public key: the beginning of its digest. */
+export function keyIdOf(publicKey: KeyObject): string {
+  return sha256(publicKey.export({ type: 'spki', format: 'der' })).slice(0, 16);
+}
+
+/** The bytes that are signed: a purpose, so that no other signature passes for one, and the event in one fixed form. */
+function statementOf({ id, type, source, time, tenantId, endpointId, data }: Signed): Buffer {
+  const { signature: _, ...rest } = data;
+  return Buffer.from(`cordon event\n${canonicalJson([id, type, source, time, tenantId, endpointId, rest])}`);
+}
+
+/** JSON with sorted keys and without undefined: the same value gives the same text, whoever wrote it. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+}
