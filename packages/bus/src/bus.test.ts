@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { ApprovalRequested, type CordonEvent, eventId, subjectOf } from '@cordon/contracts';
 import { aDetection, aDetectionRaised, anEndpoint } from '@cordon/contracts/builders';
-import { ask, decide, factsDigest } from '@cordon/incident';
+import { ask, decide } from '@cordon/incident';
+import { anAnswer, anAsking, someTerms } from '@cordon/incident/builders';
 import { type Broker, startBroker } from '@cordon/sandbox';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
@@ -10,7 +11,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Bus, connectBus, CONSUMERS, DeadLetter, PermanentError, RetryLaterError } from './index.ts';
 
 const log = pino({ level: 'silent' });
-const policy = { expiryMs: 60_000, quietMs: 60_000 };
 let broker: Broker;
 let bus: Bus;
 
@@ -47,25 +47,13 @@ test('of many who decide at once exactly one wins, and the others learn who', as
   for (let round = 0; round < 5; round++) {
     const event = aDetectionRaised();
     await bus.log.append(event);
-    await bus.log.transact(event, (state) => ask(state, policy, new Date()));
+    await bus.log.transact(event, (state) => ask(state, () => anAsking(), new Date()));
     const results = await Promise.all(
       Array.from({ length: 20 }, async (_, index) =>
         bus.log.transact(event, (state) => {
-          if (!state.incident) throw new Error('no incident');
-          const { id: incidentId } = state.incident;
           const outcome = index % 2 ? ('isolate' as const) : ('leave' as const);
-          return decide(
-            state,
-            {
-              incidentId,
-              outcome,
-              person: person(`p${index}`),
-              reason: 'because',
-              factsDigest: factsDigest(state.incident),
-            },
-            policy,
-            new Date(),
-          );
+          const answer = anAnswer(state.incident, { outcome, person: person(`p${index}`) });
+          return decide(state, answer, someTerms(), new Date());
         }),
       ),
     );
@@ -87,7 +75,7 @@ test('two detections handled at once ask once', async () => {
   await bus.log.append(first);
   await bus.log.append(aDetectionRaised(aDetection({ endpoint: first })));
   await Promise.all(
-    Array.from({ length: 10 }, () => bus.log.transact(first, (state) => ask(state, policy, new Date()))),
+    Array.from({ length: 10 }, () => bus.log.transact(first, (state) => ask(state, () => anAsking(), new Date()))),
   );
   expect((await bus.log.load(first)).state.incident).toMatchObject({
     status: 'asked',
@@ -100,7 +88,7 @@ test('a kept snapshot changes nothing but the work, and an older one never repla
   const first = aDetectionRaised();
   await bus.log.append(first);
   const early = await bus.log.load(first);
-  await bus.log.transact(first, (state) => ask(state, policy, new Date()));
+  await bus.log.transact(first, (state) => ask(state, () => anAsking(), new Date()));
   const late = await bus.log.load(first);
   await bus.log.keep(late);
   await bus.log.keep(early);
@@ -114,17 +102,9 @@ test('a kept snapshot changes nothing but the work, and an older one never repla
 test('an incident that was replaced can still be found as it ended', async () => {
   const first = aDetectionRaised();
   await bus.log.append(first);
-  await bus.log.transact(first, (state) => ask(state, policy, new Date()));
+  await bus.log.transact(first, (state) => ask(state, () => anAsking(), new Date()));
   await bus.log.transact(first, (state) => {
-    if (!state.incident) throw new Error('no incident');
-    const command = {
-      incidentId: state.incident.id,
-      outcome: 'leave' as const,
-      person: person('a'),
-      reason: 'because',
-      factsDigest: factsDigest(state.incident),
-    };
-    return decide(state, command, policy, new Date());
+    return decide(state, anAnswer(state.incident, { outcome: 'leave' }), someTerms(), new Date());
   });
   await bus.log.append(aDetectionRaised(aDetection({ endpoint: first, commandLine: 'something else' })));
   const view = await bus.log.load(first);
@@ -140,7 +120,7 @@ test('every incident and every change is told to a watcher', async () => {
   await bus.log.append(event);
   await bus.log.keep(await bus.log.load(event));
   await expect.poll(() => told.get(event.endpointId)).toBe('new');
-  await bus.log.transact(event, (state) => ask(state, policy, new Date()));
+  await bus.log.transact(event, (state) => ask(state, () => anAsking(), new Date()));
   await bus.log.keep(await bus.log.load(event));
   await expect.poll(() => told.get(event.endpointId)).toBe('asked');
   watch.stop();

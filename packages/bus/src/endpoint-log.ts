@@ -1,10 +1,18 @@
-import { type CordonEvent, encodeEvent, type Endpoint, subjectOf } from '@cordon/contracts';
+import {
+  type CordonEvent,
+  encodeEvent,
+  type Endpoint,
+  POLICY_LOG,
+  type PolicyChanged,
+  subjectOf,
+} from '@cordon/contracts';
 import type { Decision, EndpointState, Incident, Refusal } from '@cordon/incident';
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
 import { isConflict, RetryLaterError } from './errors.ts';
 import {
   endpointKey,
+  eventIn,
   type Entity,
   entityOf,
   entitySubject,
@@ -45,6 +53,8 @@ export interface EndpointLog {
   ): Promise<{ events: CordonEvent[]; view: View } | { refused: Refusal }>;
   /** Keeps a snapshot of a view, unless a newer one is kept already. */
   keep(view: View): Promise<void>;
+  /** The change to the policy that is in force, if there ever was one. */
+  lastPolicy(): Promise<PolicyChanged | undefined>;
   /** An incident by its id, as it stood when last kept. */
   findIncident(id: string): Promise<Incident | undefined>;
   /**
@@ -127,6 +137,12 @@ export function endpointLog({ js, jsm, snapshots }: Parts): EndpointLog {
 
     async keep(view) {
       for (const { key, value } of snapshotsOf(view)) await putNewer(snapshots, key, value);
+    },
+
+    async lastPolicy() {
+      const message = await jsm.streams.getMessage(EVENTS, { last_by_subj: subjectOf(POLICY_LOG, 'policy.changed') });
+      const event = message ? eventIn(message) : undefined;
+      return event?.type === 'policy.changed' ? event : undefined;
     },
 
     async findIncident(id) {

@@ -3,7 +3,7 @@ import { type EndpointState, evolve, type Incident, NOTHING_HAPPENED } from '@co
 import type { StoredMsg } from '@nats-io/jetstream';
 
 /** Change it when `evolve` or its state changes: older snapshots are then folded anew. */
-export const SNAPSHOT_VERSION = 1;
+export const SNAPSHOT_VERSION = 2;
 
 /** An endpoint's state, and how far into the log it reaches. */
 export type View = {
@@ -76,7 +76,7 @@ export function endpointKey({ tenantId, endpointId }: Endpoint): string {
   return `endpoint.${tenantId}.${endpointId}`;
 }
 
-export type Entity = 'detection' | 'approval' | 'isolation' | 'release' | 'notification';
+export type Entity = 'detection' | 'approval' | 'isolation' | 'release' | 'notification' | 'policy';
 
 export function entityOf(type: string): Entity {
   const entity = type.slice(0, type.indexOf('.'));
@@ -86,6 +86,7 @@ export function entityOf(type: string): Entity {
     case 'isolation':
     case 'release':
     case 'notification':
+    case 'policy':
       return entity;
     default:
       throw new Error(`no entity in event type ${type}`);

@@ -74,13 +74,19 @@ const ofEvents = (
 const NEWS = [
   'detection.raised',
   'approval.requested',
+  'approval.voted',
+  'approval.reminded',
+  'approval.escalated',
   'approval.decided',
+  'notification.overdue',
   'isolation.requested',
   'isolation.pending',
   'isolation.confirmed',
   'isolation.unconfirmed',
   'isolation.failed',
   'isolation.refused',
+  'isolation.held',
+  'isolation.drifted',
   'isolation.simulated',
   'release.requested',
   'release.pending',
@@ -92,11 +98,15 @@ const NEWS = [
 
 /** Every consumer. Waiting messages (offline endpoints, an unreachable Slack) occupy `maxAckPending`. */
 export const CONSUMERS = {
-  /** approval: opens or joins the incident, asks once. */
-  ask: ofEvents('approval-ask', ['detection.raised'], 16),
-  /** approval: arms the deadline of a question. */
-  arm: ofEvents('approval-arm', ['approval.requested'], 16),
-  /** approval: ends a question whose deadline came. */
+  /** approval: opens or joins the incident, asks once; asks again about what a guard holds. */
+  ask: ofEvents('approval-ask', ['detection.raised', 'isolation.held'], 16),
+  /** approval: arms what is next to be done by itself. */
+  arm: ofEvents(
+    'approval-arm',
+    ['approval.requested', 'approval.reminded', 'approval.escalated', 'isolation.confirmed'],
+    16,
+  ),
+  /** approval: reminds, escalates, ends a question, releases when it is time. */
   expire: {
     name: 'approval-expire',
     stream: TIMERS,
@@ -109,7 +119,7 @@ export const CONSUMERS = {
   /** executor: tells the EDR what people decided. */
   execute: ofEvents('executor-execute', ['approval.decided', 'release.requested'], 16),
   /** executor: follows the sensor until it confirms. Every message in it waits for one endpoint. */
-  watch: ofEvents('executor-watch', ['isolation.requested', 'release.accepted'], 16, 20_000),
+  watch: ofEvents('executor-watch', ['isolation.requested', 'release.accepted', 'isolation.confirmed'], 16, 20_000),
   slack: ofEvents('notifier-slack', [...NEWS], 16),
   email: ofEvents('notifier-email', [...NEWS], 4),
   /** notifier: tells operators what was put aside. */
@@ -159,6 +169,8 @@ export const BUCKETS = {
   intents: { name: 'CORDON_INTENTS', ttlMs: 30 * DAY },
   /** How far somebody has got, e.g. ingest with what LimaCharlie may not have delivered. */
   bookmarks: { name: 'CORDON_BOOKMARKS', ttlMs: 0 },
+  /** executor: which decisions are used up, and how many machines were cut off lately. */
+  guards: { name: 'CORDON_GUARDS', ttlMs: 0 },
   /** approval: who is signed in. */
   sessions: { name: 'CORDON_SESSIONS', ttlMs: 12 * HOUR },
 } satisfies Record<string, { name: string; ttlMs: number }>;

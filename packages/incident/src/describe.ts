@@ -13,16 +13,12 @@ export type Description = { headline: string; sentence: string; tone: Tone };
 export function describe(incident: Incident): Description {
   const host = incident.hostname;
   const who = incident.decision?.decidedBy?.name ?? 'Somebody';
-  const releaser = incident.release?.requestedBy.name ?? 'Somebody';
+  const releaser = incident.release?.requestedBy?.name;
   const explanation = incident.problem?.explanation ?? '';
   switch (incident.status) {
     case 'new':
     case 'asked':
-      return {
-        headline: 'Waiting for a decision',
-        sentence: `Isolate ${host}? Nobody has decided yet.`,
-        tone: 'question',
-      };
+      return { headline: 'Waiting for a decision', sentence: waiting(incident), tone: 'question' };
     case 'left':
       return {
         headline: 'Machine not isolated.',
@@ -38,13 +34,13 @@ export function describe(incident: Incident): Description {
     case 'approved':
       return {
         headline: 'Isolation decided',
-        sentence: `${who} decided to isolate ${host}. LimaCharlie has not been told yet.`,
+        sentence: `${deciders(incident)} decided to isolate ${host}. LimaCharlie has not been told yet.`,
         tone: 'waiting',
       };
     case 'requested':
       return {
         headline: 'Isolation requested',
-        sentence: `LimaCharlie accepted the request of ${who}. Waiting for the sensor on ${host} to confirm.`,
+        sentence: `LimaCharlie accepted the request of ${deciders(incident)}. Waiting for the sensor on ${host} to confirm.`,
         tone: 'waiting',
       };
     case 'pending':
@@ -57,6 +53,10 @@ export function describe(incident: Incident): Description {
         sentence: `The sensor on ${host} reports: isolated from the network.${explanation && ` ${explanation}`}`,
         tone: 'contained',
       };
+    case 'held':
+      return { headline: 'Isolation held: too many at once', sentence: explanation, tone: 'trouble' };
+    case 'drifted':
+      return { headline: 'No longer isolated', sentence: explanation, tone: 'trouble' };
     case 'refused':
       return { headline: 'Machine not isolated: refused', sentence: explanation, tone: 'trouble' };
     case 'failed':
@@ -66,7 +66,7 @@ export function describe(incident: Incident): Description {
     case 'releasing':
       return {
         headline: 'Release requested',
-        sentence: `${releaser} asked to reconnect ${host}. Waiting for the sensor to confirm; it may still be isolated.`,
+        sentence: `${releaser === undefined ? `The time of isolation is over: ${host} is being reconnected.` : `${releaser} asked to reconnect ${host}.`} Waiting for the sensor to confirm; it may still be isolated.`,
         tone: 'waiting',
       };
     case 'release_pending':
@@ -84,16 +84,48 @@ export function describe(incident: Incident): Description {
   }
 }
 
+/** What is missing until the question is answered. */
+function waiting({ hostname, question }: Incident): string {
+  const votes = question?.votes ?? [];
+  const needed = question?.votesNeeded ?? 1;
+  const ask = `Isolate ${hostname}?`;
+  if (votes.length === 0) {
+    return needed > 1
+      ? `${ask} ${needed} persons have to agree. Nobody has decided yet.`
+      : `${ask} Nobody has decided yet.`;
+  }
+  const names = listOf(votes.map((vote) => vote.person.name));
+  const missing = needed - votes.length;
+  return `${ask} ${names} said yes, ${missing} more ${missing === 1 ? 'person has' : 'persons have'} to agree. One no keeps it connected.`;
+}
+
+/** Who decided to isolate. */
+function deciders({ decision }: Incident): string {
+  if (decision?.rule !== undefined) return `The policy's rule “${decision.rule}”`;
+  const names = (decision?.votes ?? []).map((vote) => vote.person.name);
+  return names.length > 0 ? listOf(names) : (decision?.decidedBy?.name ?? 'Somebody');
+}
+
+function listOf(names: string[]): string {
+  return [names.slice(0, -1).join(', '), names.at(-1)].filter(Boolean).join(' and ');
+}
+
 const MOMENTS: Record<string, string> = {
   'detection.raised': 'Detected',
   'approval.requested': 'Team asked',
+  'approval.voted': 'Said yes; more persons have to agree',
+  'approval.reminded': 'Reminded: nobody has decided yet',
+  'approval.escalated': 'Escalated',
   'approval.decided': 'Decided',
+  'notification.overdue': 'A channel could not be reached; its approvers were told another way',
   'isolation.requested': 'LimaCharlie accepted the isolation',
   'isolation.pending': 'Isolation waits: machine offline',
   'isolation.unconfirmed': 'Isolation not confirmed in time',
   'isolation.confirmed': 'Sensor reports isolated',
   'isolation.failed': 'Isolation failed',
   'isolation.refused': 'Isolation refused',
+  'isolation.held': 'Isolation held: too many at once',
+  'isolation.drifted': 'Sensor no longer reports isolated',
   'isolation.simulated': 'Dry run: LimaCharlie not called',
   'release.requested': 'Release asked for',
   'release.accepted': 'LimaCharlie accepted the release',
@@ -111,6 +143,11 @@ const OUTCOMES: Record<string, string> = {
 
 /** One line of history in words. */
 export function describeMoment(moment: Incident['history'][number]): { what: string; note?: string | undefined } {
+  if (moment.type === 'approval.escalated') {
+    return {
+      what: moment.note === 'expired' ? 'Escalated: the question expired' : 'Escalated: nobody has decided yet',
+    };
+  }
   if (moment.type === 'approval.decided') return { what: OUTCOMES[moment.note ?? ''] ?? 'Decided' };
   return { what: MOMENTS[moment.type] ?? moment.type, note: moment.note };
 }

@@ -1,6 +1,15 @@
 import type { Person, StoredEvent } from '@cordon/contracts';
 import { findingOf, incidentIdOf } from './finding.ts';
-import { type EndpointState, type Finding, type Incident, isClosed, type Status } from './state.ts';
+import { isSamePerson } from './person.ts';
+import {
+  type EndpointState,
+  type Finding,
+  type Incident,
+  isClosed,
+  type Question,
+  RELEASABLE,
+  type Status,
+} from './state.ts';
 
 const FINDINGS_KEPT = 20;
 const HISTORY_KEPT = 100;
@@ -16,7 +25,7 @@ const QUIET_AFTER_FAILURE_MS = 5 * 60_000;
 export function evolve(state: EndpointState, event: StoredEvent): EndpointState {
   if (event.type === 'detection.raised') return detected(state, event);
   const { incident } = state;
-  if (!incident || incident.id !== event.data.incidentId) return state;
+  if (event.type === 'policy.changed' || !incident || incident.id !== event.data.incidentId) return state;
   if (event.type === 'notification.sent') {
     const { channel, occasion, target, reference } = event.data;
     return {
@@ -31,7 +40,10 @@ export function evolve(state: EndpointState, event: StoredEvent): EndpointState 
   return { incident: remember(next, event), quiet: quietAfter(state, next, event) };
 }
 
-type IncidentEvent = Exclude<StoredEvent, { type: 'detection.raised' | 'notification.sent' | 'notification.failed' }>;
+type IncidentEvent = Exclude<
+  StoredEvent,
+  { type: 'detection.raised' | 'notification.sent' | 'notification.failed' | 'policy.changed' }
+>;
 
 function detected(state: EndpointState, event: StoredEvent & { type: 'detection.raised' }): EndpointState {
   const { detection } = event.data;
@@ -87,20 +99,40 @@ function progressed(incident: Incident, event: IncidentEvent): Incident | undefi
   const to = (status: Status, from: readonly Status[], more: Partial<Incident> = {}): Incident | undefined =>
     from.includes(incident.status) ? { ...rest, status, ...more } : undefined;
   const wanted: Status[] = ['approved', 'requested', 'pending', 'unconfirmed'];
+  const asking = (more: (question: Question) => Partial<Question>): Incident | undefined =>
+    incident.status === 'asked' && incident.question
+      ? { ...incident, question: { ...incident.question, ...more(incident.question) } }
+      : undefined;
   const leaving: Status[] = ['releasing', 'release_pending', 'release_unconfirmed', 'release_failed'];
 
   switch (event.type) {
     case 'approval.requested': {
-      const { expiresAt, votesNeeded, why } = event.data;
-      return to('asked', ['new'], { question: { askedAt: event.time, expiresAt, votesNeeded, why } });
+      const { incidentId: _id, ...asked } = event.data;
+      const question = { ...asked, eventId: event.id, askedAt: event.time, votes: [], reminded: 0, escalated: 0 };
+      // A second question about the same incident takes the first decision's place.
+      const { decision: _decision, ...open } = rest;
+      return ['new', 'held'].includes(incident.status) ? { ...open, status: 'asked', question } : undefined;
     }
+    case 'approval.voted': {
+      const { vote } = event.data;
+      return asking(({ votes }) => ({
+        votes: [...votes.filter((other) => !isSamePerson(other.person, vote.person)), vote],
+      }));
+    }
+    case 'approval.reminded':
+      return asking(() => ({ reminded: event.data.count }));
+    case 'approval.escalated':
+      if (event.data.because === 'unanswered') return asking(() => ({ escalated: event.data.count }));
+      return incident.status === 'expired' ? incident : undefined;
     case 'approval.decided': {
-      const { outcome, decidedBy, reason } = event.data;
+      const { outcome, decidedBy, channel, reason, votes, rule } = event.data;
       const status = { isolate: 'approved', leave: 'left', expired: 'expired' } as const;
       return to(status[outcome], ['asked'], {
-        decision: { eventId: event.id, at: event.time, outcome, decidedBy, reason },
+        decision: { eventId: event.id, at: event.time, outcome, decidedBy, channel, reason, votes, rule },
       });
     }
+    case 'notification.overdue':
+      return incident;
     case 'isolation.requested':
       return to('requested', ['approved']);
     case 'isolation.pending':
@@ -108,7 +140,11 @@ function progressed(incident: Incident, event: IncidentEvent): Incident | undefi
     case 'isolation.unconfirmed':
       return to('unconfirmed', wanted, { problem: event.data });
     case 'isolation.confirmed':
-      return to('contained', wanted);
+      return to('contained', [...wanted, 'drifted']);
+    case 'isolation.held':
+      return to('held', ['approved'], { problem: event.data });
+    case 'isolation.drifted':
+      return to('drifted', ['contained'], { problem: event.data });
     case 'isolation.failed':
       return to('failed', wanted, { problem: event.data });
     case 'isolation.refused':
@@ -117,8 +153,7 @@ function progressed(incident: Incident, event: IncidentEvent): Incident | undefi
       return to('simulated', wanted, { problem: event.data });
     case 'release.requested': {
       const { requestedBy, reason } = event.data;
-      const releasable: Status[] = ['requested', 'pending', 'unconfirmed', 'contained', 'release_failed'];
-      return to('releasing', releasable, { release: { eventId: event.id, at: event.time, requestedBy, reason } });
+      return to('releasing', RELEASABLE, { release: { eventId: event.id, at: event.time, requestedBy, reason } });
     }
     case 'release.accepted':
       return to('releasing', ['releasing']);
@@ -147,12 +182,14 @@ function remember(incident: Incident, event: StoredEvent, note?: string): Incide
 }
 
 function personOf(event: StoredEvent): Person | undefined {
+  if (event.type === 'approval.voted') return event.data.vote.person;
   if (event.type === 'approval.decided') return event.data.decidedBy;
   return event.type === 'release.requested' ? event.data.requestedBy : undefined;
 }
 
 function noteOf({ data }: StoredEvent): string | undefined {
   if ('outcome' in data) return data.outcome;
+  if ('because' in data) return data.because;
   return 'explanation' in data ? data.explanation : undefined;
 }
 
@@ -173,7 +210,7 @@ function quietAfter(state: EndpointState, incident: Incident, event: IncidentEve
   if (event.type === 'approval.decided') return silence(event.data.quietUntil);
   if (event.type === 'isolation.failed')
     return silence(new Date(Date.parse(event.time) + QUIET_AFTER_FAILURE_MS).toISOString());
-  return event.type === 'release.confirmed' ? [] : state.quiet;
+  return event.type === 'release.confirmed' || event.type === 'isolation.drifted' ? [] : state.quiet;
 }
 
 /** The first message of an incident is never forgotten: everything later hangs on it. */

@@ -17,6 +17,7 @@ export function findingOf(detection: Detection, at: string): Finding {
     commandLine: process?.cmd_line,
     filePath: process?.file?.path ?? process?.file?.name,
     sha256: hash,
+    user: process?.user?.name,
     firstAt: at,
     lastAt: at,
     count: 1,

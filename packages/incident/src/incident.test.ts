@@ -1,6 +1,8 @@
 import {
   IsolationConfirmed,
+  IsolationDrifted,
   IsolationFailed,
+  IsolationHeld,
   IsolationRequested,
   type CordonEvent,
   ReleaseAccepted,
@@ -16,19 +18,21 @@ import {
   decide,
   describe,
   evolve,
-  expire,
   factsDigest,
   incidentIdOf,
+  nextDeadline,
   NOTHING_HAPPENED,
+  onTime,
   requestRelease,
 } from './index.ts';
-import type { EndpointState } from './index.ts';
+import { ALICE as alice, anAnswer, anAsking, BOB as bob, someTerms } from './builders.ts';
+import type { Asking, DecideCommand, EndpointState } from './index.ts';
 
-const policy = { expiryMs: 30 * 60_000, quietMs: 60 * 60_000 };
-const alice = { issuer: 'https://id.example.com', subject: 'alice', name: 'Alice' };
-const bob = { issuer: 'https://id.example.com', subject: 'bob', name: 'Bob' };
+const terms = someTerms({ quietMs: 60 * 60_000 });
 const start = Date.parse('2026-11-24T10:00:00.000Z');
 const at = (minutes: number) => new Date(start + minutes * 60_000);
+
+const wayBack = { channel: 'page' as const, person: bob, reason: 'clean', policyVersion: 'x', validMs: 60_000 };
 
 /** A log of one endpoint to play with. */
 function playground() {
@@ -61,16 +65,11 @@ function playground() {
       append(aDetectionRaised(detection, at(minutes)));
       return detection;
     },
-    ask: (minutes: number) => run(ask(state, policy, at(minutes))),
-    answer: (outcome: 'isolate' | 'leave', person: typeof alice, minutes: number) =>
-      run(
-        decide(
-          state,
-          { incidentId: incident().id, outcome, person, reason: 'because', factsDigest: factsDigest(incident()) },
-          policy,
-          at(minutes),
-        ),
-      ),
+    ask: (minutes: number, about: Partial<Asking> = {}) =>
+      run(ask(state, () => anAsking({ terms, expiresAt: at(minutes + 30).toISOString(), ...about }), at(minutes))),
+    answer: (outcome: 'isolate' | 'leave', person: typeof alice, minutes: number, about: Partial<DecideCommand> = {}) =>
+      run(decide(state, anAnswer(incident(), { outcome, person, ...about }), terms, at(minutes))),
+    onTime: (minutes: number) => run(onTime(state, incident().id, terms, at(minutes))),
     about: (minutes: number) => ({ id: `id-${seq}`, source: '/test', at: at(minutes), endpoint }),
   };
 }
@@ -122,14 +121,9 @@ test('an answer to other facts than the ones shown is not taken', () => {
   log.ask(0);
   const seen = factsDigest(log.incident());
   log.detect(1, { commandLine: 'something else' });
-  const command = {
-    incidentId: log.incident().id,
-    outcome: 'isolate' as const,
-    person: alice,
-    reason: 'because',
-    factsDigest: seen,
-  };
-  expect(decide(log.state(), command, policy, at(2))).toMatchObject({ refused: { because: 'facts_changed' } });
+  expect(log.answer('isolate', alice, 2, { factsDigest: seen })).toMatchObject({
+    refused: { because: 'facts_changed' },
+  });
   log.detect(3); // the same again changes nothing
   expect(factsDigest(log.incident())).toBe(factsDigest({ ...log.incident(), detectionCount: 99 }));
 });
@@ -138,12 +132,12 @@ test('expiry ends the question, never isolates, and comes neither early nor afte
   const log = playground();
   log.detect(0);
   log.ask(0);
-  const { id } = log.incident();
-  expect(expire(log.state(), id, policy, at(29))).toEqual({ events: [] });
+  expect(log.onTime(29)).toEqual({ events: [] });
   expect(log.answer('isolate', alice, 31)).toMatchObject({ refused: { because: 'expired' } });
-  log.run(expire(log.state(), id, policy, at(30)));
+  log.onTime(30);
   expect(log.incident()).toMatchObject({ status: 'expired', decision: { outcome: 'expired' } });
-  expect(expire(log.state(), id, policy, at(40))).toEqual({ events: [] });
+  expect(log.incident().history.at(-1)).toMatchObject({ type: 'approval.escalated', note: 'expired' });
+  expect(log.onTime(40)).toEqual({ events: [] });
 });
 
 test('only the sensor makes an incident contained, and release is the way back', () => {
@@ -160,9 +154,9 @@ test('only the sensor makes an incident contained, and release is the way back',
   log.detect(4); // stays in its incident until it is released
   expect(log.incident()).toMatchObject({ id: incidentId, detectionCount: 2 });
 
-  log.run(requestRelease(log.state(), { incidentId, person: bob, reason: 'clean' }, at(5)));
+  log.run(requestRelease(log.state(), { incidentId, ...wayBack }, at(5)));
   expect(log.incident().status).toBe('releasing');
-  expect(requestRelease(log.state(), { incidentId, person: bob, reason: 'clean' }, at(5))).toMatchObject({
+  expect(requestRelease(log.state(), { incidentId, ...wayBack }, at(5))).toMatchObject({
     refused: { because: 'not_releasable' },
   });
   log.append(IsolationConfirmed.create({ ...log.about(6), data: { incidentId } })); // a late confirmation changes nothing
@@ -196,9 +190,135 @@ test('events about another incident change nothing', () => {
   expect(log.state()).toEqual(before);
 });
 
+test('a yes counts once per person, and isolates when enough persons said so', () => {
+  const log = playground();
+  log.detect(0);
+  log.ask(0, { votesNeeded: 2 });
+  expect(log.answer('isolate', alice, 1)).toMatchObject({ events: [{ type: 'approval.voted' }] });
+  expect(describe(log.incident()).sentence).toContain('Alice said yes, 1 more person has to agree');
+  expect(
+    log.answer('isolate', alice, 2, { channel: 'page', person: { ...alice, name: 'Another name' } }),
+  ).toMatchObject({
+    refused: { because: 'already_voted' },
+  });
+  expect(log.incident().status).toBe('asked');
+  expect(log.answer('isolate', bob, 3)).toMatchObject({
+    events: [{ type: 'approval.decided', data: { outcome: 'isolate', votes: [{ person: alice }, { person: bob }] } }],
+  });
+  expect(log.incident().status).toBe('approved');
+});
+
+test('one no ends it, whoever said yes before', () => {
+  const log = playground();
+  log.detect(0);
+  log.ask(0, { votesNeeded: 3 });
+  log.answer('isolate', alice, 1);
+  log.answer('leave', bob, 2);
+  expect(log.incident()).toMatchObject({ status: 'left', decision: { decidedBy: bob } });
+});
+
+test('who is in no group of the question, or at work on the machine, does not decide', () => {
+  const log = playground();
+  const detection = log.detect(0);
+  log.ask(0);
+  const user = detection.evidences[0]?.process?.user?.name ?? '';
+  expect(user).toBe('CORP\\mallory');
+  const refused = (about: Partial<DecideCommand>) => log.answer('leave', bob, 1, about);
+  expect(refused({ groups: ['others'] })).toMatchObject({ refused: { because: 'not_in_group' } });
+  expect(refused({ accounts: ['mallory'] })).toMatchObject({ refused: { because: 'logged_on' } });
+  expect(refused({ accounts: ['Mallory@corp.example'] })).toMatchObject({ refused: { because: 'logged_on' } });
+  expect(refused({ channel: 'slack' })).toMatchObject({ refused: { because: 'channel' } });
+  expect(refused({ accounts: ['mallo'] })).toHaveProperty('events.length', 1);
+});
+
+test('reminders and escalation come in their order, each once, and end with the question', () => {
+  const log = playground();
+  const to = { mail: ['lead@example.com'], slack: [] };
+  const escalate = [{ at: at(10).toISOString(), ...to }];
+  log.detect(0);
+  log.ask(0, { terms: { ...terms, remindAt: [at(5).toISOString(), at(10).toISOString()], escalate } });
+  expect(nextDeadline(log.incident())).toEqual(at(5));
+  expect(log.onTime(4)).toEqual({ events: [] });
+  expect(log.onTime(5)).toMatchObject({ events: [{ type: 'approval.reminded', data: { count: 1 } }] });
+  expect(log.onTime(6)).toEqual({ events: [] });
+  expect(log.onTime(10)).toMatchObject({
+    events: [{ type: 'approval.reminded' }, { type: 'approval.escalated', data: { because: 'unanswered', to } }],
+  });
+  expect(nextDeadline(log.incident())).toEqual(at(30));
+  log.answer('leave', alice, 11);
+  expect(nextDeadline(log.incident())).toBeUndefined();
+  expect(log.onTime(30)).toEqual({ events: [] });
+});
+
+test('what a guard holds is asked about again, of more persons, and the first decision counts no more', () => {
+  const log = playground();
+  log.detect(0);
+  log.ask(0);
+  log.answer('isolate', alice, 1);
+  const first = log.incident().decision?.eventId;
+  const data = { incidentId: log.incident().id, code: 'blast_radius', explanation: 'Too many.' };
+  log.append(IsolationHeld.create({ ...log.about(2), data }));
+  expect(log.incident().status).toBe('held');
+  log.ask(3, { votesNeeded: 2, override: 'blast_radius' });
+  expect(log.incident()).toMatchObject({ status: 'asked', question: { votes: [], votesNeeded: 2 } });
+  expect(log.incident().decision).toBeUndefined();
+  log.answer('isolate', alice, 4);
+  const last = log.answer('isolate', bob, 5);
+  expect(last).toMatchObject({ events: [{ data: { override: 'blast_radius' } }] });
+  expect(log.incident().decision?.eventId).not.toBe(first);
+});
+
+test('a machine that stops being isolated is asked about at the next detection, and may return by itself', () => {
+  const log = playground();
+  log.detect(0);
+  log.ask(0);
+  log.answer('isolate', alice, 1);
+  const { id: incidentId } = log.incident();
+  log.append(IsolationRequested.create({ ...log.about(2), data: { incidentId, alreadyWanted: false } }));
+  log.append(IsolationConfirmed.create({ ...log.about(3), data: { incidentId } }));
+  log.append(IsolationDrifted.create({ ...log.about(4), data: { incidentId, code: 'x', explanation: 'y' } }));
+  expect(log.incident().status).toBe('drifted');
+  expect(canRelease(log.incident())).toBe(true);
+  log.append(IsolationConfirmed.create({ ...log.about(5), data: { incidentId } }));
+  expect(log.incident().status).toBe('contained');
+  log.append(IsolationDrifted.create({ ...log.about(6), data: { incidentId, code: 'x', explanation: 'y' } }));
+  log.detect(7);
+  expect(log.ask(7)).toHaveProperty('events.length', 1);
+  expect(log.incident().id).not.toBe(incidentId);
+});
+
+test('an isolated machine is released when its time is over, and not before', () => {
+  const log = playground();
+  log.detect(0);
+  log.ask(0, { terms: { ...terms, releaseAfterMs: 60 * 60_000 } });
+  log.answer('isolate', alice, 1);
+  const { id: incidentId } = log.incident();
+  log.append(IsolationRequested.create({ ...log.about(2), data: { incidentId, alreadyWanted: false } }));
+  expect(nextDeadline(log.incident())).toBeUndefined();
+  log.append(IsolationConfirmed.create({ ...log.about(3), data: { incidentId } }));
+  expect(nextDeadline(log.incident())).toEqual(at(63));
+  expect(log.onTime(62)).toEqual({ events: [] });
+  expect(log.onTime(63)).toMatchObject({ events: [{ type: 'release.requested', data: { channel: 'timer' } }] });
+  expect(log.incident().status).toBe('releasing');
+  expect(log.onTime(64)).toEqual({ events: [] });
+});
+
+test('a rule of the policy answers by itself, also where the process died between question and answer', () => {
+  const log = playground();
+  log.detect(0);
+  const both = ask(log.state(), () => anAsking({ rule: 'known tools', votesNeeded: 0 }), at(0));
+  if (!('events' in both)) throw new Error('refused');
+  expect(both.events.map((event) => event.type)).toEqual(['approval.requested', 'approval.decided']);
+  const [requested, decision] = both.events;
+  if (!requested || !decision) throw new Error('no events');
+  log.append(requested);
+  expect(log.ask(1)).toMatchObject({ events: [{ id: decision.id, data: { channel: 'policy', rule: 'known tools' } }] });
+  expect(log.incident().status).toBe('approved');
+});
+
 test('folding from any snapshot gives the same state, and a storm keeps it small', () => {
   fc.assert(
-    fc.property(fc.array(fc.integer({ min: 0, max: 7 }), { minLength: 1, maxLength: 120 }), fc.nat(), (steps, cut) => {
+    fc.property(fc.array(fc.integer({ min: 0, max: 11 }), { minLength: 1, maxLength: 120 }), fc.nat(), (steps, cut) => {
       const log = playground();
       for (const [minute, step] of steps.entries()) {
         const incidentId = log.state().incident?.id ?? '';
@@ -210,8 +330,11 @@ test('folding from any snapshot gives the same state, and a storm keeps it small
           log.append(IsolationRequested.create({ ...log.about(minute), data: { incidentId, alreadyWanted: false } }));
         if (step === 5) log.append(IsolationConfirmed.create({ ...log.about(minute), data: { incidentId } }));
         if (step === 6) log.append(IsolationFailed.create({ ...log.about(minute), data }));
-        if (step === 7 && incidentId)
-          log.run(requestRelease(log.state(), { incidentId, person: bob, reason: 'clean' }, at(minute)));
+        if (step === 8) log.append(IsolationHeld.create({ ...log.about(minute), data }));
+        if (step === 9) log.append(IsolationDrifted.create({ ...log.about(minute), data }));
+        if (step === 10 && incidentId) log.onTime(minute);
+        if (step === 11) log.ask(minute, { votesNeeded: 2 });
+        if (step === 7 && incidentId) log.run(requestRelease(log.state(), { incidentId, ...wayBack }, at(minute)));
       }
       const middle = cut % (log.events.length + 1);
       const snapshot: EndpointState = JSON.parse(

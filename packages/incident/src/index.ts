@@ -1,11 +1,12 @@
 export {
   ask,
+  type Asking,
   canRelease,
   decide,
   type DecideCommand,
   type Decision,
-  expire,
-  type Policy,
+  hasVoted,
+  objectionTo,
   type Refusal,
   type ReleaseCommand,
   requestRelease,
@@ -14,6 +15,9 @@ export { connectionOf, describe, describeMoment, type Description, type Tone } f
 export { evolve } from './evolve.ts';
 export { commandLineOf, detailsOf, detectedAt, type Fact, factsOf, findingFacts } from './facts.ts';
 export { factsDigest, findingOf, incidentIdOf } from './finding.ts';
+export { machineOf } from './machine.ts';
+export { nextDeadline, onTime, releaseDueAt } from './on-time.ts';
+export { isSamePerson } from './person.ts';
 export {
   type EndpointState,
   type Finding,
@@ -21,6 +25,7 @@ export {
   isClosed,
   type Moment,
   NOTHING_HAPPENED,
+  type Question,
   type Sent,
   type Status,
 } from './state.ts';

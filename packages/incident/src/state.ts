@@ -1,4 +1,4 @@
-import type { Detection, Endpoint, Person } from '@cordon/contracts';
+import type { ApprovalDecided, ApprovalRequested, Detection, Endpoint, Person, Vote } from '@cordon/contracts';
 
 /**
  * Where an incident stands.
@@ -6,8 +6,10 @@ import type { Detection, Endpoint, Person } from '@cordon/contracts';
  * ```
  * new ─ asked ─┬─ left | expired                                            closed
  *              └─ approved ─┬─ refused | failed | simulated                 closed
+ *                           ├─ held ─ asked (more persons have to agree)
  *                           └─ requested / pending / unconfirmed ─ contained
- * contained ─ releasing ─ release_pending / release_unconfirmed / release_failed ─ released   closed
+ * contained ─┬─ drifted ─ contained                                         closed for what is detected next
+ *            └─ releasing ─ release_pending / release_unconfirmed / release_failed ─ released   closed
  * ```
  */
 export type Status =
@@ -19,7 +21,9 @@ export type Status =
   | 'requested'
   | 'pending'
   | 'unconfirmed'
+  | 'held'
   | 'contained'
+  | 'drifted'
   | 'refused'
   | 'failed'
   | 'simulated'
@@ -37,6 +41,8 @@ export type Finding = {
   commandLine?: string | undefined;
   filePath?: string | undefined;
   sha256?: string | undefined;
+  /** The account that did it. */
+  user?: string | undefined;
   firstAt: string;
   lastAt: string;
   count: number;
@@ -45,15 +51,28 @@ export type Finding = {
 /** One line of an incident's history. */
 export type Moment = { seq: number; at: string; type: string; by?: string | undefined; note?: string | undefined };
 
-export type Question = { askedAt: string; expiresAt: string; votesNeeded: number; why: string };
-export type DecisionRecord = {
+export type Question = Omit<ApprovalRequested['data'], 'incidentId'> & {
+  eventId: string;
+  askedAt: string;
+  /** Who said yes so far. */
+  votes: Vote[];
+  /** How many reminders were sent, and how many steps of escalation taken. */
+  reminded: number;
+  escalated: number;
+};
+export type DecisionRecord = Pick<ApprovalDecided['data'], 'outcome' | 'channel' | 'votes' | 'rule'> & {
   eventId: string;
   at: string;
-  outcome: 'isolate' | 'leave' | 'expired';
   decidedBy?: Person | undefined;
   reason?: string | undefined;
 };
-export type ReleaseRecord = { eventId: string; at: string; requestedBy: Person; reason?: string | undefined };
+export type ReleaseRecord = {
+  eventId: string;
+  at: string;
+  /** Absent where it was released because its time had come. */
+  requestedBy?: Person | undefined;
+  reason?: string | undefined;
+};
 export type Sent = { channel: 'slack' | 'email'; occasion: string; target: string; reference: string };
 
 /** The stretch of an endpoint's log from the first detection to its closing. */
@@ -92,9 +111,27 @@ export type EndpointState = {
 
 export const NOTHING_HAPPENED: EndpointState = { quiet: [] };
 
-const CLOSED: ReadonlySet<Status> = new Set<Status>(['left', 'expired', 'refused', 'failed', 'simulated', 'released']);
+const CLOSED: ReadonlySet<Status> = new Set<Status>([
+  'left',
+  'expired',
+  'refused',
+  'failed',
+  'simulated',
+  'drifted',
+  'released',
+]);
 
 /** A closed incident takes no decision any more; the next detection may open a new one. */
 export function isClosed(incident: Incident): boolean {
   return CLOSED.has(incident.status);
 }
+
+/** A release can be asked for from the moment the EDR holds the wish to isolate. */
+export const RELEASABLE: readonly Status[] = [
+  'requested',
+  'pending',
+  'unconfirmed',
+  'contained',
+  'drifted',
+  'release_failed',
+];

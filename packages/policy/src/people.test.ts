@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { aPolicy } from './builders.ts';
-import { accountsOf, sameAccount, slackPerson } from './people.ts';
+import { accountsOf, slackPerson } from './people.ts';
 
 const bob = { issuer: 'https://id.example.com', subject: '7', name: 'Bob' };
 
@@ -27,14 +27,4 @@ test('the accounts of a person are the listed ones, the account name and the add
     'b.smith',
   ]);
   expect(accountsOf(policy, bob)).toEqual([]);
-});
-
-test.each([
-  ['CORP\\bob', 'bob@corp.example', true],
-  ['CORP\\Bob', 'BOB', true],
-  ['WIN-SRV-07\\bob', 'CORP\\bob', true],
-  ['CORP\\bob', 'bobby', false],
-  ['CORP\\', '', false],
-])('%s and %s: %s', (a, b, same) => {
-  expect(sameAccount(a, b)).toBe(same);
 });

@@ -1,4 +1,4 @@
-import type { Person } from '@cordon/contracts';
+import { accountName, type Person } from '@cordon/contracts';
 import type { Policy } from './parse-policy.ts';
 
 /** Who a Slack user is, and in which groups; nothing for somebody the policy does not name. */
@@ -15,20 +15,9 @@ export function slackPerson(
 }
 
 /** The accounts on endpoints that are a person's: what policy lists, the account name, the e-mail address. */
-export function accountsOf(policy: Policy, person: Person & { username?: string | undefined }): string[] {
+export function accountsOf(policy: Policy, person: Person): string[] {
   const email = person.email?.toLowerCase();
   const listed = Object.entries(policy.accounts).find(([address]) => address.toLowerCase() === email)?.[1] ?? [];
   const known = [...listed, person.username ?? '', email ?? ''].map(accountName);
   return [...new Set(known)].filter((name) => name !== '');
-}
-
-/** Whether two accounts may be the same: `CORP\bob`, `bob@corp.example` and `bob`, without regard to case and domain. */
-export function sameAccount(a: string, b: string): boolean {
-  return accountName(a) !== '' && accountName(a) === accountName(b);
-}
-
-function accountName(account: string): string {
-  const afterDomain = account.slice(account.lastIndexOf('\\') + 1);
-  const at = afterDomain.indexOf('@');
-  return (at === -1 ? afterDomain : afterDomain.slice(0, at)).trim().toLowerCase();
 }

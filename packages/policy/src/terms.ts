@@ -1,26 +1,10 @@
+import type { Terms } from '@cordon/contracts';
 import { matchOf, type Machine } from './match.ts';
 import type { Policy } from './parse-policy.ts';
 import type { Tier } from './schema.ts';
 
 /** What the settings say where policy is silent. */
 export type Defaults = { approverGroup: string; expiryMs: number; quietMs: number; mail: readonly string[] };
-
-type Contacts = { mail: string[]; slack: string[] };
-
-/** What policy said about a question when it was asked. */
-export type Terms = {
-  policyVersion: string;
-  tier: string;
-  deciders: string[];
-  remindAt: string[];
-  escalate: (Contacts & { at: string })[];
-  contacts: Contacts;
-  slackDecides: boolean;
-  passkey: boolean;
-  releaseAfterMs?: number;
-  quietMs: number;
-  decisionValidMs: number;
-};
 
 /** How a question about this machine is to be asked at this time. */
 export function termsFor(
