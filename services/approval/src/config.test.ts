@@ -1,6 +1,7 @@
 import { loadConfig } from '@cordon/service';
 import { expect, test } from 'vitest';
 import { settings } from './config.ts';
+import { SIGNING_KEY } from './page-lab.ts';
 
 const valid = {
   PUBLIC_URL: 'https://cordon.example.com/',
@@ -10,6 +11,7 @@ const valid = {
   OIDC_APPROVER_GROUP: 'approvers',
   OIDC_VIEWER_GROUP: 'viewers',
   SESSION_SECRET: 'x'.repeat(32),
+  DECISION_SIGNING_KEY: SIGNING_KEY,
 };
 
 test('reads what is needed, and the public address as an origin', () => {
@@ -31,6 +33,7 @@ test.each([
   ['OIDC_ISSUER', 'nonsense', 'Invalid URL'],
   ['SESSION_SECRET', 'short', 'at least 32 characters'],
   ['APPROVAL_EXPIRY_MINUTES', '0', 'APPROVAL_EXPIRY_MINUTES'],
+  ['DECISION_SIGNING_KEY', 'no key', 'openssl genpkey'],
 ])('refuses %s=%s and says why, without showing a value', (name, value, why) => {
   const load = (): unknown => loadConfig(settings, { ...valid, [name]: value });
   expect(load).toThrow(`${name}: `);

@@ -1,4 +1,4 @@
-import { list, port } from '@cordon/service';
+import { list, port, signingKey } from '@cordon/service';
 import { z } from 'zod';
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
@@ -31,6 +31,11 @@ export const settings = {
   SESSION_SECRET: z.string().min(32, 'needs at least 32 characters'),
   /** Addresses of reverse proxies whose X-Forwarded-For is believed. */
   TRUST_PROXY: list().optional(),
+  /** Signs decisions. The executor believes nothing that this key did not sign. */
+  DECISION_SIGNING_KEY: signingKey(),
+  /** Who may decide what, and how. Left out: the built-in policy. */
+  POLICY_FILE: z.string().min(1).optional(),
+  /** Where the policy is silent: how long a question stays open, and the same finding is not asked about again. */
   APPROVAL_EXPIRY_MINUTES: z.coerce.number().positive().default(30),
   APPROVAL_QUIET_MINUTES: z.coerce.number().nonnegative().default(60),
 };

@@ -1,15 +1,23 @@
-import { decide, describe, factsDigest, type Incident, type Refusal } from '@cordon/incident';
+import {
+  decide,
+  describe,
+  factsDigest,
+  hasVoted,
+  type Incident,
+  isSamePerson,
+  objectionTo,
+  type Refusal,
+} from '@cordon/incident';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { ACTING, approverWhoActs, currentIncident, frameFor, LOOKING, whoActs, whoLooks } from './access.ts';
-import type { Config } from './config.ts';
 import { confirmPage, stepUpPage } from './confirm-page.ts';
-import { incidentPage, type Returned } from './incident-page.ts';
+import { type Ability, incidentPage, OBJECTIONS, type Returned } from './incident-page.ts';
 import { listPage } from './list-page.ts';
 import { csrfToken } from './protect.ts';
 import type { Parts } from './server.ts';
 import { type PendingChoice, SESSION_COOKIE, type SignedIn } from './session-store.ts';
-import { isFresh, isSamePerson } from './sign-in.ts';
+import { isFresh } from './sign-in.ts';
 
 /** What a person gives as the reason. Browsers send line breaks as two characters and count them as one. */
 export const Reason = z
@@ -27,10 +35,8 @@ type Form = z.infer<typeof Form>;
 const CHOICE_KEPT_MS = 10 * 60_000;
 
 /** The list, the incident with its question, the confirmation and the decision. */
-export function decisionRoutes(
-  app: FastifyInstance,
-  { config, incidents, board, policy, log, decisions }: Parts,
-): void {
+export function decisionRoutes(app: FastifyInstance, parts: Parts): void {
+  const { config, incidents, board, policy, sign, log, decisions } = parts;
   app.get('/', { config: LOOKING }, async (request, reply) => {
     const who = await whoLooks(request, reply);
     return who ? listPage(frameFor(request, who, config), board.cards()) : reply;
@@ -46,11 +52,11 @@ export function decisionRoutes(
       if (!incident) return reply.callNotFound();
       const pending = request.query.confirm ? pendingChoice(request, incident) : undefined;
       if (!pending || pending.choice === 'release' || incident.status !== 'asked' || who.role !== 'approver') {
-        return showIncident(request, who, config, incident);
+        return showIncident(request, who, parts, incident);
       }
       const { choice, reason, digest } = pending;
       if (digest === factsDigest(incident)) return confirm(request, who, incident, { choice, reason });
-      return showIncident(request, who, config, incident, { message: FACTS_CHANGED, choice, reason });
+      return showIncident(request, who, parts, incident, { message: FACTS_CHANGED, choice, reason });
     },
   );
 
@@ -72,13 +78,20 @@ export function decisionRoutes(
       incidentId: incident.id,
       outcome: form.choice,
       person: who.person,
+      groups: who.groups,
+      accounts: policy.accountsOf(who.person),
+      channel: 'page' as const,
       reason: form.reason,
       factsDigest: form.digest,
+      authenticatedAt: new Date(who.authenticatedAt).toISOString(),
     };
-    const result = await incidents.transact(incident, (state) => decide(state, command, policy, new Date()));
+    const result = await incidents.transact(incident, (state) =>
+      sign(decide(state, command, policy.fallback(), new Date())),
+    );
     if ('refused' in result) return refused(request, reply, who, incident, form, result.refused);
     decisions.inc({ outcome: form.choice });
-    log.info({ incidentId: incident.id, outcome: form.choice, subject: who.person.subject }, 'decided');
+    const [event] = result.events;
+    log.info({ incidentId: incident.id, outcome: form.choice, subject: who.person.subject }, event?.type ?? 'decided');
     return reply.redirect(`/approvals/${incident.id}`, 303);
   });
 
@@ -118,7 +131,7 @@ export function decisionRoutes(
         .object({ choice: z.string().optional().catch(undefined), reason: z.string().optional().catch(undefined) })
         .parse(given);
       const message = 'Choose yes or no, and give a reason of 5 to 500 characters.';
-      reply.code(422).send(showIncident(request, who, config, incident, { message, ...entered }));
+      reply.code(422).send(showIncident(request, who, parts, incident, { message, ...entered }));
       return undefined;
     }
     if (parsed.data.digest !== factsDigest(incident)) {
@@ -138,11 +151,13 @@ export function decisionRoutes(
   ): FastifyReply {
     const now = 'incident' in refusal ? refusal.incident : incident;
     const own = isSamePerson(now.decision?.decidedBy, who.person);
-    if (own && form?.choice === now.decision?.outcome) return reply.redirect(`/approvals/${incident.id}`, 303); // sent twice
+    const isCounted = refusal.because === 'already_voted' && form?.choice === 'isolate';
+    if (isCounted || (own && form?.choice === now.decision?.outcome))
+      return reply.redirect(`/approvals/${incident.id}`, 303); // sent twice
     log.info({ incidentId: incident.id, because: refusal.because, subject: who.person.subject }, 'decision not taken');
     const { code, message } = explain(refusal, own);
     const entered = refusal.because === 'facts_changed' ? { choice: form?.choice, reason: form?.reason } : {};
-    return reply.code(code).send(showIncident(request, who, config, now, { message, ...entered }));
+    return reply.code(code).send(showIncident(request, who, parts, now, { message, ...entered }));
   }
 
   function confirm(
@@ -170,14 +185,21 @@ export function decisionRoutes(
 export function showIncident(
   request: FastifyRequest,
   who: SignedIn,
-  config: Config,
+  { config, policy }: Pick<Parts, 'config' | 'policy'>,
   incident: Incident,
   returned?: Returned,
 ): string {
-  const { role } = who;
-  const ability =
+  const { role, person, groups } = who;
+  const terms = incident.question?.terms ?? policy.fallback();
+  const ability: Ability =
     role === 'approver'
-      ? { role, csrf: csrfToken(request, config, 'decide', incident.id), digest: factsDigest(incident) }
+      ? {
+          role,
+          csrf: csrfToken(request, config, 'decide', incident.id),
+          digest: factsDigest(incident),
+          objection: objectionTo(incident, { groups, accounts: policy.accountsOf(person) }, terms),
+          hasVoted: hasVoted(incident, person),
+        }
       : { role };
   return incidentPage(frameFor(request, who, config), incident, ability, returned);
 }
@@ -213,6 +235,13 @@ function explain(refusal: Refusal, own: boolean): { code: number; message: strin
       const outcome = describe(incident).headline.replace(/\.$/, '');
       return { code: 409, message: `${winner} already decided: ${outcome}. This answer was not taken.` };
     }
+    case 'not_in_group':
+    case 'logged_on':
+      return { code: 403, message: `${OBJECTIONS[refusal.because]} Nothing was changed by you.` };
+    case 'passkey':
+      return { code: 403, message: 'A yes has to be signed with a passkey here. Nothing was changed by you.' };
+    case 'already_voted':
+    case 'channel':
     case 'unknown_incident':
     case 'not_releasable':
       return notOpen;

@@ -2,17 +2,21 @@ import { randomUUID } from 'node:crypto';
 import { type Bus, connectBus, CONSUMERS, type Consumption, DeadLetter, RetryLaterError } from '@cordon/bus';
 import type { StoredEvent } from '@cordon/contracts';
 import { aDetection, aDetectionRaised, anEndpoint } from '@cordon/contracts/builders';
-import { decide, factsDigest, type Incident } from '@cordon/incident';
+import { decide, type Incident } from '@cordon/incident';
+import { anAnswer, anAsking, someTerms } from '@cordon/incident/builders';
 import { type Broker, startBroker } from '@cordon/sandbox';
 import { createLogger } from '@cordon/service';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { armOnRequest, askOnDetection, expireOnDeadline, keepSnapshots } from './handler.ts';
-import { personCalled } from './page-lab.ts';
+import { actOnDeadline, armOnNews, askOnNews, keepSnapshots } from './handler.ts';
+import { privateKey } from './page-lab.ts';
+import { signWith } from './sign.ts';
 
 const log = createLogger('approval', 'silent');
 const context = { log, redelivered: false };
-const POLICY = { expiryMs: 60_000, quietMs: 60_000 };
-const SHORT = { expiryMs: 400, quietMs: 60_000 };
+const sign = signWith(privateKey);
+type Asked = Parameters<typeof anAsking>[0];
+const SHORT = { expiryMs: 400 };
+const askWith = (parts: Bus, asked: Asked = {}) => askOnNews(parts, () => anAsking(asked), sign);
 
 let broker: Broker;
 let bus: Bus;
@@ -27,12 +31,12 @@ afterEach(async () => {
   await broker[Symbol.asyncDispose]();
 });
 
-async function run(policy = POLICY, over: Partial<Bus> = {}): Promise<void> {
+async function run(asked: Asked = {}, over: Partial<Bus> = {}): Promise<void> {
   const parts: Bus = { ...bus, ...over };
   running.push(
-    await bus.consumeEvents(CONSUMERS.ask, askOnDetection(parts, policy)),
-    await bus.consumeEvents(CONSUMERS.arm, armOnRequest(parts)),
-    await bus.consumeDeadlines(CONSUMERS.expire, expireOnDeadline(parts, policy)),
+    await bus.consumeEvents(CONSUMERS.ask, askWith(parts, asked)),
+    await bus.consumeEvents(CONSUMERS.arm, armOnNews(parts)),
+    await bus.consumeDeadlines(CONSUMERS.expire, actOnDeadline(parts, someTerms, sign)),
     await bus.consumeEvents(CONSUMERS.snapshot, keepSnapshots(parts)),
   );
 }
@@ -67,7 +71,7 @@ test('two detections of one run, and each delivered twice, ask once', async () =
     await detect(aDetection({ endpoint })),
     await detect(aDetection({ endpoint, commandLine: 'another' })),
   ];
-  await Promise.all([first, second, first, second].map((event) => askOnDetection(bus, POLICY)(event, context)));
+  await Promise.all([first, second, first, second].map((event) => askWith(bus)(event, context)));
   await run(); // and once more, as after a crash before the acknowledgement
   const last = await detect();
   await expect.poll(() => statusOf(last)).toBe('asked');
@@ -102,7 +106,7 @@ test('a timer that cannot be set is set when it can', async () => {
 });
 
 test('a broker that is killed loses neither question nor deadline', { timeout: 60_000 }, async () => {
-  await run({ ...SHORT, expiryMs: 2000 });
+  await run({ expiryMs: 2000 });
   const event = await detect();
   await expect.poll(() => statusOf(event)).toBe('asked');
   await broker.kill();
@@ -119,7 +123,7 @@ test('a message in hand is finished before the stop, and does not come back', as
     asked.push(event.id);
     taken.resolve();
     await gate.promise;
-    await askOnDetection(bus, POLICY)(event, given);
+    await askWith(bus)(event, given);
   });
   const event = await detect();
   await taken.promise;
@@ -146,22 +150,16 @@ test('nobody answers: the question ends at its deadline, not before, and nothing
 
 test('a deadline changes nothing about what was decided, or another incident, and waits where it comes early', async () => {
   const event = await detect();
-  await askOnDetection(bus, POLICY)(event, context);
+  await askWith(bus)(event, context);
   const incident = await incidentOf(event);
   const deadline = { tenantId: event.tenantId, endpointId: event.endpointId, incidentId: incident.id };
-  const due = expireOnDeadline(bus, POLICY);
+  const due = actOnDeadline(bus, someTerms, sign);
   await expect(due(deadline, context)).rejects.toThrow(RetryLaterError);
   await due({ ...deadline, incidentId: '0'.repeat(32) }, context);
   await due({ ...deadline, ...anEndpoint() }, context);
 
-  const command = {
-    incidentId: incident.id,
-    outcome: 'leave' as const,
-    person: personCalled('Alice'),
-    reason: 'a test',
-    factsDigest: factsDigest(incident),
-  };
-  await bus.log.transact(event, (state) => decide(state, command, POLICY, new Date()));
+  const command = anAnswer(incident, { outcome: 'leave' });
+  await bus.log.transact(event, (state) => decide(state, command, someTerms(), new Date()));
   await due(deadline, context);
   expect(await historyOf(event)).toEqual(['detection.raised', 'approval.requested', 'approval.decided']);
   expect(await statusOf(event)).toBe('left');
@@ -169,7 +167,7 @@ test('a deadline changes nothing about what was decided, or another incident, an
 
 test('a deadline that passed while nobody was there to set it ends the question at once', async () => {
   const event = await detect();
-  await askOnDetection(bus, { ...POLICY, expiryMs: -60_000 })(event, context);
+  await askWith(bus, { expiryMs: -60_000 })(event, context);
   await run();
   await expect.poll(() => statusOf(event)).toBe('expired');
 });

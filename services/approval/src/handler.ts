@@ -1,40 +1,57 @@
 import { type Bus, type Deadline, type Handler, RetryLaterError } from '@cordon/bus';
-import type { StoredEvent } from '@cordon/contracts';
-import { ask, expire, type Policy } from '@cordon/incident';
+import type { StoredEvent, Terms } from '@cordon/contracts';
+import { ask, type Asking, type Incident, nextDeadline, onTime } from '@cordon/incident';
+import type { Sign } from './sign.ts';
 
-/** A detection opens an incident or joins one; a new incident is asked about, once. */
-export function askOnDetection(bus: Bus, policy: Policy): Handler<StoredEvent> {
+/** A detection opens an incident or joins one; a new incident is asked about, once, and so is one that a guard holds. */
+export function askOnNews(
+  bus: Bus,
+  asking: (incident: Incident, at: Date) => Asking,
+  sign: Sign,
+): Handler<StoredEvent> {
   return async (event, { log }) => {
-    const result = await bus.log.transact(event, (state) => ask(state, policy, new Date()), event.seq);
+    const now = new Date();
+    const result = await bus.log.transact(
+      event,
+      (state) => sign(ask(state, (incident) => asking(incident, now), now)),
+      event.seq,
+    );
     if ('events' in result && result.events[0]) {
       log.info({ endpointId: event.endpointId, incidentId: result.view.state.incident?.id }, 'team asked');
     }
   };
 }
 
-/** A question gets its deadline as soon as it is asked. */
-export function armOnRequest(bus: Bus): Handler<StoredEvent> {
+/** Whatever is next to be done about an incident by itself gets its timer, as soon as it is known. */
+export function armOnNews(bus: Bus): Handler<StoredEvent> {
   return async (event) => {
-    if (event.type !== 'approval.requested') return;
-    const { incidentId, expiresAt } = event.data;
-    await bus.arm({ tenantId: event.tenantId, endpointId: event.endpointId, incidentId }, new Date(expiresAt));
+    if (!('incidentId' in event.data)) return;
+    const { incident } = (await bus.log.load(event, event.seq)).state;
+    if (incident?.id !== event.data.incidentId) return;
+    const at = nextDeadline(incident);
+    const { tenantId, endpointId, id: incidentId } = incident;
+    if (at) await bus.arm({ tenantId, endpointId, incidentId }, at);
   };
 }
 
-/** When the deadline comes, an unanswered question ends. The machine stays as it is. */
-export function expireOnDeadline(bus: Bus, policy: Policy): Handler<Deadline> {
+/** A timer for what is due later than this is armed by itself, and not waited for here. */
+const WAITED_FOR_MS = 60_000;
+
+/** When the time has come: reminds, escalates, ends an unanswered question (the machine stays as it is), or releases. */
+export function actOnDeadline(bus: Bus, fallback: () => Terms, sign: Sign): Handler<Deadline> {
   return async (deadline, { log }) => {
+    const { incidentId } = deadline;
     const now = new Date();
-    const result = await bus.log.transact(deadline, (state) => expire(state, deadline.incidentId, policy, now));
+    const result = await bus.log.transact(deadline, (state) => sign(onTime(state, incidentId, fallback(), now)));
     if ('refused' in result) return;
     if (result.events[0]) {
-      log.info({ incidentId: deadline.incidentId }, 'question expired');
+      log.info({ incidentId, events: result.events.map(({ type }) => type) }, 'its time had come');
       return;
     }
     const { incident } = result.view.state;
-    const due =
-      incident?.id === deadline.incidentId && incident.status === 'asked' ? incident.question?.expiresAt : undefined;
-    if (due) throw new RetryLaterError(Math.max(50, Date.parse(due) - now.getTime()), 'the clocks differ: not due yet');
+    const next = incident?.id === incidentId ? nextDeadline(incident) : undefined;
+    const waitMs = next ? next.getTime() - now.getTime() : Infinity;
+    if (waitMs <= WAITED_FOR_MS) throw new RetryLaterError(Math.max(50, waitMs), 'the clocks differ: not due yet');
   };
 }
 

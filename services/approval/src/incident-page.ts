@@ -7,7 +7,22 @@ import { html, verbatim } from './visible.ts';
 const SYMBOLS = { question: '?', waiting: '…', trouble: '!', contained: '✓', over: '–' } as const;
 
 /** What the reader may do here, with the hidden fields that prove it was this page. */
-export type Ability = { role: 'approver'; csrf: string; digest: string } | { role: 'viewer' };
+export type Ability =
+  | {
+      role: 'approver';
+      csrf: string;
+      digest: string;
+      objection: keyof typeof OBJECTIONS | undefined;
+      /** Whether the reader's yes is counted already. */
+      hasVoted: boolean;
+    }
+  | { role: 'viewer' };
+
+/** Why somebody who may decide elsewhere may not decide here. */
+export const OBJECTIONS = {
+  not_in_group: 'You are in no group that may decide about this machine.',
+  logged_on: 'Your own account was at work on this machine, so others have to decide.',
+};
 
 /** What a form was sent back for, and what had been entered. */
 export type Returned = { message: string; choice?: string | undefined; reason?: string | undefined };
@@ -115,7 +130,6 @@ function attacks(detection: Detection): string {
 }
 
 function question(incident: Incident, ability: Ability, returned: Returned | undefined): Content {
-  const mayAct = ability.role === 'approver';
   if (incident.status === 'new') {
     return html`<section aria-labelledby="question-title" data-live="question">
       <h2 id="question-title">Your decision</h2>
@@ -125,19 +139,42 @@ function question(incident: Incident, ability: Ability, returned: Returned | und
   if (incident.status === 'asked') {
     return html`<section aria-labelledby="question-title" data-live="question">
       <h2 id="question-title">Your decision</h2>
-      ${effect(incident)}${mayAct ? form(incident, ability, returned) : html`<p class="notice">You can look, but deciding needs the approver role.</p>`}
+      ${effect(incident)}${votes(incident)}${decision(incident, ability, returned)}
     </section>`;
   }
   if (!canRelease(incident)) return html`<section data-live="question"></section>`;
   return html`<section aria-labelledby="release-title" data-live="question">
     <h2 id="release-title">The way back</h2>
     ${
-      mayAct
+      ability.role === 'approver'
         ? html`<p>When the machine is clean, it can be reconnected to the network.</p>
             <p><a class="button" href="/approvals/${incident.id}/release">Release ${incident.hostname} …</a></p>`
         : html`<p>An approver can release the machine.</p>`
     }
   </section>`;
+}
+
+function decision(incident: Incident, ability: Ability, returned: Returned | undefined): Content {
+  if (ability.role !== 'approver') {
+    return html`<p class="notice">You can look, but deciding needs the approver role.</p>`;
+  }
+  if (ability.objection) return html`<p class="notice">${OBJECTIONS[ability.objection]}</p>`;
+  return form(incident, ability, returned);
+}
+
+/** Who said yes so far and what is missing, where one person is not enough. */
+export function votes({ question }: Incident): Content {
+  if (!question || question.votesNeeded < 2) return undefined;
+  const missing = question.votesNeeded - question.votes.length;
+  return html`<div class="votes">
+    <p>
+      <strong>${question.votesNeeded} persons have to agree;</strong> one no keeps it connected. ${question.why}
+    </p>
+    <ol>
+      ${question.votes.map((vote) => html`<li>${vote.person.name} said yes, ${time(vote.at)}${vote.reason && html`: “${vote.reason}”`}</li>`)}
+      ${Array.from({ length: missing }, () => html`<li class="missing">one more yes is missing</li>`)}
+    </ol>
+  </div>`;
 }
 
 /** What a yes does to whom. */
@@ -149,7 +186,11 @@ export function effect(incident: Incident): Content {
     ${!incident.detection.device.isolatable && html`<p class="notice">This source is not a machine that LimaCharlie can isolate: a yes will be refused.</p>`}`;
 }
 
-function form(incident: Incident, ability: { csrf: string; digest: string }, returned: Returned | undefined): Content {
+function form(
+  incident: Incident,
+  ability: { csrf: string; digest: string; hasVoted: boolean },
+  returned: Returned | undefined,
+): Content {
   const option = (value: 'leave' | 'isolate', label: string, hint: string): Content =>
     html`<label class="choice"
       ><input type="radio" name="choice" value="${value}" required${returned?.choice === value && html` checked`} />
@@ -164,7 +205,7 @@ function form(incident: Incident, ability: { csrf: string; digest: string }, ret
     <fieldset>
       <legend>Isolate ${incident.hostname}?</legend>
       ${option('leave', 'No, keep it connected', 'False alarm, or too harmful to cut off.')}
-      ${option('isolate', 'Yes, isolate it', 'Stops the attacker, and everybody else.')}
+      ${ability.hasVoted ? html`<p class="small">Your yes is counted. You can still take it back with a no.</p>` : option('isolate', 'Yes, isolate it', 'Stops the attacker, and everybody else.')}
     </fieldset>
     ${reasonField(returned?.reason)}
     <button class="primary">Continue</button>

@@ -13,7 +13,7 @@ import {
 import { createLogger } from '@cordon/service';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Person } from '../../../test/e2e/person.ts';
-import { CLIENT_SECRET, SECRET } from './page-lab.ts';
+import { CLIENT_SECRET, SECRET, SIGNING_KEY } from './page-lab.ts';
 import { SESSION_COOKIE } from './session-store.ts';
 
 let broker: Broker;
@@ -39,6 +39,7 @@ beforeAll(async () => {
     OIDC_APPROVER_GROUP: 'cordon-approvers',
     OIDC_VIEWER_GROUP: 'cordon-viewers',
     SESSION_SECRET: SECRET,
+    DECISION_SIGNING_KEY: SIGNING_KEY,
     LOG_LEVEL: 'trace',
   };
   startProvider = () =>

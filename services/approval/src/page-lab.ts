@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
 import { type Bus, connectBus } from '@cordon/bus';
 import {
   type CordonEvent,
@@ -9,7 +9,9 @@ import {
   sha256,
 } from '@cordon/contracts';
 import { aDetection, aDetectionRaised } from '@cordon/contracts/builders';
-import { ask, decide, expire, factsDigest, type Incident } from '@cordon/incident';
+import { ask, type Asking, decide, type Incident, onTime } from '@cordon/incident';
+import { anAnswer, anAsking, someTerms } from '@cordon/incident/builders';
+import { loadPolicy } from '@cordon/policy';
 import { type Broker, freePort, startBroker } from '@cordon/sandbox';
 import { createLogger, loadConfig } from '@cordon/service';
 import { Signer } from '@fastify/cookie';
@@ -18,12 +20,18 @@ import { Counter, Registry } from 'prom-client';
 import { Person } from '../../../test/e2e/person.ts';
 import { settings } from './config.ts';
 import { IncidentBoard } from './incident-board.ts';
+import { policyInForce } from './policy.ts';
 import { createServer } from './server.ts';
 import { findSession, SESSION_COOKIE, type SignedIn } from './session-store.ts';
+import { signWith } from './sign.ts';
 
 export const SECRET = 'session-secret-of-the-tests-0123456789';
 export const CLIENT_SECRET = 'client-secret-of-the-tests';
-export const POLICY = { expiryMs: 30 * 60_000, quietMs: 60_000 };
+export const APPROVERS = 'cordon-approvers';
+export const TERMS = someTerms({ deciders: [APPROVERS] });
+const EXPIRY_MS = 30 * 60_000;
+export const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+export const SIGNING_KEY = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 
 /** The pages on a real broker, with people who are signed in already. */
 export interface Lab extends AsyncDisposable {
@@ -35,7 +43,7 @@ export interface Lab extends AsyncDisposable {
   /** All that was logged. */
   output(): string;
   /** An incident that the team was asked about. */
-  asked(about?: { detection?: Detection; expiryMs?: number }): Promise<Incident>;
+  asked(about?: Partial<Asking> & { detection?: Detection; expiryMs?: number }): Promise<Incident>;
   /** An incident whose machine is isolated. */
   contained(): Promise<Incident>;
   append(...events: CordonEvent[]): Promise<void>;
@@ -63,20 +71,30 @@ export async function startLab(env: Record<string, string> = {}, port?: number):
     OIDC_ISSUER: 'http://127.0.0.1:9',
     OIDC_CLIENT_ID: 'cordon',
     OIDC_CLIENT_SECRET: CLIENT_SECRET,
-    OIDC_APPROVER_GROUP: 'cordon-approvers',
+    OIDC_APPROVER_GROUP: APPROVERS,
     OIDC_VIEWER_GROUP: 'cordon-viewers',
     SESSION_SECRET: SECRET,
+    DECISION_SIGNING_KEY: SIGNING_KEY,
     ...env,
   });
   const board = new IncidentBoard();
   const watch = await bus.log.watchIncidents((incident) => board.update(incident));
   const decided = new Counter({ name: 'n', help: 'n', labelNames: ['outcome'], registers: [new Registry()] });
+  const sign = signWith(config.DECISION_SIGNING_KEY);
+  const loaded = loadPolicy(config.POLICY_FILE);
+  const policy = policyInForce(() => loaded, {
+    approverGroup: APPROVERS,
+    expiryMs: EXPIRY_MS,
+    quietMs: 60 * 60_000,
+    mail: [],
+  });
   const app = await createServer({
     config,
     incidents: bus.log,
     board,
     sessions,
-    policy: POLICY,
+    policy,
+    sign,
     log,
     decisions: decided,
   });
@@ -88,10 +106,14 @@ export async function startLab(env: Record<string, string> = {}, port?: number):
     if (!view.state.incident) throw new Error('no incident');
     return view.state.incident;
   };
-  const asked: Lab['asked'] = async ({ detection = aDetection(), expiryMs = POLICY.expiryMs } = {}) => {
+  const asked: Lab['asked'] = async ({ detection = aDetection(), expiryMs = EXPIRY_MS, ...about } = {}) => {
     const raised = aDetectionRaised(detection);
     const { seq } = await bus.log.append(raised);
-    await bus.log.transact(raised, (state) => ask(state, { ...POLICY, expiryMs }, new Date()), seq);
+    await bus.log.transact(
+      raised,
+      (state) => ask(state, () => anAsking({ terms: TERMS, expiryMs, ...about }), new Date()),
+      seq,
+    );
     return keep(raised);
   };
 
@@ -117,14 +139,9 @@ export async function startLab(env: Record<string, string> = {}, port?: number):
 
     async contained() {
       const incident = await asked();
-      const command = {
-        incidentId: incident.id,
-        outcome: 'isolate' as const,
-        person: personCalled('Carol'),
-        reason: 'it is on fire',
-        factsDigest: factsDigest(incident),
-      };
-      await bus.log.transact(incident, (state) => decide(state, command, POLICY, new Date()));
+      const person = personCalled('Carol');
+      const command = anAnswer(incident, { person, groups: [APPROVERS], reason: 'it is on fire' });
+      await bus.log.transact(incident, (state) => sign(decide(state, command, TERMS, new Date())));
       const about = { source: '/cordon/isolation-executor', at: new Date(), endpoint: incident };
       const data = { incidentId: incident.id };
       await bus.log.append(
@@ -137,8 +154,8 @@ export async function startLab(env: Record<string, string> = {}, port?: number):
       for (const event of events) await bus.log.append(event);
     },
     async expire(incident) {
-      const later = new Date(Date.now() + 2 * POLICY.expiryMs);
-      await bus.log.transact(incident, (state) => expire(state, incident.id, POLICY, later));
+      const later = new Date(Date.now() + 2 * EXPIRY_MS);
+      await bus.log.transact(incident, (state) => sign(onTime(state, incident.id, TERMS, later)));
     },
     async decisions(incident) {
       const { history } = await keep(incident);
@@ -147,7 +164,13 @@ export async function startLab(env: Record<string, string> = {}, port?: number):
     async signedIn({ name = 'Alice', idleMs, ...about } = {}) {
       const id = randomBytes(24).toString('base64url');
       const now = Date.now();
-      const fresh = { person: personCalled(name), role: 'approver' as const, authenticatedAt: now, signedInAt: now };
+      const fresh = {
+        person: personCalled(name),
+        role: 'approver' as const,
+        groups: [APPROVERS],
+        authenticatedAt: now,
+        signedInAt: now,
+      };
       await keepSession(id, { signedIn: { ...fresh, ...about } }, idleMs);
       const person = new Person(url);
       person.setCookie(SESSION_COOKIE, encodeURIComponent(new Signer(SECRET).sign(id)));

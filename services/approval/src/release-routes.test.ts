@@ -61,7 +61,7 @@ test('two who ask at once ask once, and who comes second is told who was first',
     const pages = await Promise.all([first?.(), second?.()]);
     const { release, history } = await lab.now(incident);
     expect(history.filter((moment) => moment.type === 'release.requested')).toHaveLength(1);
-    const winner = release?.requestedBy.name ?? '';
+    const winner = release?.requestedBy?.name ?? '';
     for (const page of pages) expect(page?.text).toContain(`${winner} a`); // "asked to reconnect" or "already asked"
 
     const later = await (winner === 'Alice' ? second : first)?.();

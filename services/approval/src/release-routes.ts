@@ -1,19 +1,20 @@
-import { canRelease, describe, type Incident, requestRelease } from '@cordon/incident';
+import { canRelease, describe, type Incident, isSamePerson, objectionTo, requestRelease } from '@cordon/incident';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { ACTING, approverWhoActs, currentIncident, frameFor, LOOKING, whoLooks } from './access.ts';
 import { releasePage, stepUpPage } from './confirm-page.ts';
 import { keepChoice, pendingChoice, Reason, showIncident } from './decision-routes.ts';
-import type { Returned } from './incident-page.ts';
+import { OBJECTIONS, type Returned } from './incident-page.ts';
 import { csrfToken } from './protect.ts';
 import type { Parts } from './server.ts';
 import type { SignedIn } from './session-store.ts';
-import { isFresh, isSamePerson } from './sign-in.ts';
+import { isFresh } from './sign-in.ts';
 
 const Form = z.strictObject({ csrf: z.string(), checked: z.literal('yes'), reason: Reason });
 
 /** The way back: asking for the release, with the same care as for the isolation. */
-export function releaseRoutes(app: FastifyInstance, { config, incidents, log }: Parts): void {
+export function releaseRoutes(app: FastifyInstance, parts: Parts): void {
+  const { config, incidents, policy, sign, log } = parts;
   app.get<{ Params: { id: string } }>('/approvals/:id/release', { config: LOOKING }, async (request, reply) => {
     const who = await whoLooks(request, reply);
     if (!who) return reply;
@@ -47,8 +48,16 @@ export function releaseRoutes(app: FastifyInstance, { config, incidents, log }: 
       });
       return stepUp(request, who, incident);
     }
-    const command = { incidentId: incident.id, person: who.person, reason: parsed.data.reason };
-    const result = await incidents.transact(incident, (state) => requestRelease(state, command, new Date()));
+    const terms = incident.question?.terms ?? policy.fallback();
+    const objection = objectionTo(incident, { groups: who.groups, accounts: policy.accountsOf(who.person) }, terms);
+    if (objection) {
+      const message = `${OBJECTIONS[objection]} Nothing was changed by you.`;
+      return reply.code(403).send(showIncident(request, who, parts, incident, { message }));
+    }
+    const { policyVersion, decisionValidMs: validMs } = policy.fallback();
+    const answer = { channel: 'page' as const, person: who.person, reason: parsed.data.reason };
+    const command = { incidentId: incident.id, policyVersion, validMs, ...answer };
+    const result = await incidents.transact(incident, (state) => sign(requestRelease(state, command, new Date())));
     if ('refused' in result) {
       const now = 'incident' in result.refused ? result.refused.incident : incident;
       const by = now.release?.requestedBy;
@@ -60,7 +69,7 @@ export function releaseRoutes(app: FastifyInstance, { config, incidents, log }: 
       const message = by
         ? `${by.name} already asked for the release. Nothing was changed by you.`
         : `There is nothing to release: ${describe(now).headline.replace(/\.$/, '')}. Nothing was changed by you.`;
-      return reply.code(409).send(showIncident(request, who, config, now, { message }));
+      return reply.code(409).send(showIncident(request, who, parts, now, { message }));
     }
     log.info({ incidentId: incident.id, subject: who.person.subject }, 'release requested');
     return reply.redirect(`/approvals/${incident.id}`, 303);

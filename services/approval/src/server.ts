@@ -1,5 +1,4 @@
 import type { EndpointLog } from '@cordon/bus';
-import type { Policy } from '@cordon/incident';
 import type { Logger } from '@cordon/service';
 import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
@@ -15,8 +14,10 @@ import { decisionRoutes } from './decision-routes.ts';
 import type { IncidentBoard } from './incident-board.ts';
 import { liveRoutes } from './live.ts';
 import { messagePage } from './message-page.ts';
+import type { PolicyInForce } from './policy.ts';
 import { releaseRoutes } from './release-routes.ts';
 import { type Bucket, SESSION_COOKIE, sessionStore } from './session-store.ts';
+import type { Sign } from './sign.ts';
 import { signInRoutes } from './sign-in.ts';
 
 const IDLE_MINUTES = 15;
@@ -27,7 +28,8 @@ export type Parts = {
   incidents: EndpointLog;
   board: IncidentBoard;
   sessions: Bucket;
-  policy: Policy;
+  policy: PolicyInForce;
+  sign: Sign;
   log: Logger;
   decisions: Counter<'outcome'>;
 };
@@ -91,7 +93,7 @@ export async function createServer(parts: Parts): Promise<FastifyInstance> {
 }
 
 async function servePages(pages: FastifyInstance, parts: Parts): Promise<void> {
-  const { config, sessions, log } = parts;
+  const { config, sessions, policy, log } = parts;
   await pages.register(cookie, { secret: config.SESSION_SECRET });
   await pages.register(session, {
     secret: config.SESSION_SECRET,
@@ -105,7 +107,7 @@ async function servePages(pages: FastifyInstance, parts: Parts): Promise<void> {
   await pages.register(formbody, { bodyLimit: BODY_LIMIT });
   await pages.register(rateLimit, { global: false, hook: 'preHandler' });
   limitBadPosts(pages, log);
-  await signInRoutes(pages, config, log);
+  await signInRoutes(pages, config, policy, log);
   decisionRoutes(pages, parts);
   releaseRoutes(pages, parts);
   liveRoutes(pages, parts);

@@ -11,6 +11,7 @@ export const SESSION_COOKIE = '__Host-cordon_sid';
 const SignedIn = z.object({
   person: Person,
   role: z.enum(['viewer', 'approver']),
+  groups: z.array(z.string()),
   authenticatedAt: z.number(),
   signedInAt: z.number(),
 });

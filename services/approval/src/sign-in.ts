@@ -1,4 +1,5 @@
 import { Person } from '@cordon/contracts';
+import { isSamePerson } from '@cordon/incident';
 import type { Logger } from '@cordon/service';
 import type { FastifyInstance, FastifyReply, FastifyRequest, Session } from 'fastify';
 import * as oidc from 'openid-client';
@@ -6,11 +7,14 @@ import { z } from 'zod';
 import type { Config } from './config.ts';
 import { diagnose } from './diagnose.ts';
 import { messagePage } from './message-page.ts';
+import type { PolicyInForce } from './policy.ts';
 import type { SignedIn } from './session-store.ts';
 
 const LOGIN_COOKIE = '__Host-cordon_login';
 const LOGIN_MINUTES = 10;
 const SESSION_HOURS = 12;
+/** Some providers list hundreds. */
+const GROUPS_KEPT = 500;
 /** Isolating and releasing need a sign-in at most this old, by the provider's own word (`auth_time`). */
 export const FRESH_SECONDS = 300;
 
@@ -38,7 +42,12 @@ const Claims = z.object({
 const Groups = z.union([z.array(z.string()), z.string().transform((one) => [one])]).catch([]);
 
 /** Sign-in with OpenID Connect (authorization code, PKCE), and the page after signing out. */
-export async function signInRoutes(app: FastifyInstance, config: Config, log: Logger): Promise<void> {
+export async function signInRoutes(
+  app: FastifyInstance,
+  config: Config,
+  policy: PolicyInForce,
+  log: Logger,
+): Promise<void> {
   const redirectUri = `${config.PUBLIC_URL}/callback`;
   let known: oidc.Configuration | undefined;
 
@@ -163,7 +172,8 @@ export async function signInRoutes(app: FastifyInstance, config: Config, log: Lo
     if (!(config.OIDC_GROUPS_CLAIM in profile) && configuration.serverMetadata().userinfo_endpoint) {
       profile = { ...profile, ...(await oidc.fetchUserInfo(configuration, tokens.access_token, claims.sub)) };
     }
-    const role = roleOf(Groups.parse(profile[config.OIDC_GROUPS_CLAIM]), config);
+    const groups = Groups.parse(profile[config.OIDC_GROUPS_CLAIM]);
+    const role = roleOf(groups, policy, config);
     if (!role) throw new NoRole(claims.sub);
     const said = Claims.partial().parse(profile);
     const person = Person.parse({
@@ -171,9 +181,16 @@ export async function signInRoutes(app: FastifyInstance, config: Config, log: Lo
       subject: claims.sub,
       name: (said.name ?? said.preferred_username ?? said.email ?? claims.sub).slice(0, 255),
       email: said.email,
+      username: said.preferred_username?.slice(0, 255),
     });
     const now = Date.now(); // a provider whose clock is ahead must not make a sign-in last longer
-    return { person, role, authenticatedAt: Math.min(claims.auth_time * 1000, now), signedInAt: now };
+    return {
+      person,
+      role,
+      groups: groups.slice(0, GROUPS_KEPT),
+      authenticatedAt: Math.min(claims.auth_time * 1000, now),
+      signedInAt: now,
+    };
   }
 }
 
@@ -205,19 +222,15 @@ function unavailable(reply: FastifyReply): FastifyReply {
     .send(messagePage('Sign-in is not available', text, { href: '/', text: 'Try again' }));
 }
 
-function roleOf(groups: string[], config: Config): SignedIn['role'] | undefined {
-  if (groups.includes(config.OIDC_APPROVER_GROUP)) return 'approver';
+function roleOf(groups: string[], policy: PolicyInForce, config: Config): SignedIn['role'] | undefined {
+  const deciders = policy.deciders();
+  if (groups.some((group) => deciders.has(group))) return 'approver';
   return groups.includes(config.OIDC_VIEWER_GROUP) ? 'viewer' : undefined;
 }
 
 function defaultScope(configuration: oidc.Configuration): string {
   const known = configuration.serverMetadata().scopes_supported ?? [];
   return ['openid', 'email', 'profile', ...(known.includes('groups') ? ['groups'] : [])].join(' ');
-}
-
-/** Identity is issuer and subject, and nothing else. */
-export function isSamePerson(a: Person | undefined, b: Person): boolean {
-  return a?.issuer === b.issuer && a.subject === b.subject;
 }
 
 /** Who is signed in, or nothing where the session is too old. */

@@ -1,10 +1,14 @@
 import { CONSUMERS } from '@cordon/bus';
+import { watchPolicy } from '@cordon/policy';
 import { runService } from '@cordon/service';
 import { Counter } from 'prom-client';
 import { settings } from './config.ts';
-import { armOnRequest, askOnDetection, expireOnDeadline, keepSnapshots } from './handler.ts';
+import { actOnDeadline, armOnNews, askOnNews, keepSnapshots } from './handler.ts';
 import { IncidentBoard } from './incident-board.ts';
+import { policyInForce } from './policy.ts';
+import { recordPolicy } from './record-policy.ts';
 import { createServer } from './server.ts';
+import { signWith } from './sign.ts';
 
 await runService({
   name: 'approval',
@@ -12,10 +16,20 @@ await runService({
   settings,
   env: process.env,
   async start({ config, host, bus, log, metrics }) {
-    const policy = {
+    const record = recordPolicy(bus.log, log);
+    const watched = watchPolicy(
+      config.POLICY_FILE,
+      (policy) => void record(policy).catch((err: unknown) => log.error({ err }, 'policy change not recorded')),
+      (err) => log.error({ err }, 'the changed policy is not valid: the one before stays in force'),
+    );
+    await record(watched.current());
+    const policy = policyInForce(() => watched.current(), {
+      approverGroup: config.OIDC_APPROVER_GROUP,
       expiryMs: config.APPROVAL_EXPIRY_MINUTES * 60_000,
       quietMs: config.APPROVAL_QUIET_MINUTES * 60_000,
-    };
+      mail: [],
+    });
+    const sign = signWith(config.DECISION_SIGNING_KEY);
     const board = new IncidentBoard();
     const watch = await bus.log.watchIncidents((incident) => board.update(incident));
     const decisions = new Counter({
@@ -30,6 +44,7 @@ await runService({
       board,
       sessions: await bus.bucket('sessions'),
       policy,
+      sign,
       log,
       decisions,
     });
@@ -37,13 +52,22 @@ await runService({
 
     return {
       consumptions: [
-        await bus.consumeEvents(CONSUMERS.ask, askOnDetection(bus, policy)),
-        await bus.consumeEvents(CONSUMERS.arm, armOnRequest(bus)),
-        await bus.consumeDeadlines(CONSUMERS.expire, expireOnDeadline(bus, policy)),
+        await bus.consumeEvents(
+          CONSUMERS.ask,
+          askOnNews(bus, (incident, at) => policy.asking(incident, at), sign),
+        ),
+        await bus.consumeEvents(CONSUMERS.arm, armOnNews(bus)),
+        await bus.consumeDeadlines(
+          CONSUMERS.expire,
+          actOnDeadline(bus, () => policy.fallback(), sign),
+        ),
         await bus.consumeEvents(CONSUMERS.snapshot, keepSnapshots(bus)),
         { done: watch.done, stop: async () => watch.stop() },
       ],
-      close: () => app.close(),
+      async close() {
+        watched.close();
+        await app.close();
+      },
     };
   },
 });
