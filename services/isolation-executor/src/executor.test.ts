@@ -1,19 +1,21 @@
-import { randomUUID } from 'node:crypto';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { type Bus, connectBus, CONSUMERS, type Consumption } from '@cordon/bus';
-import type { Endpoint } from '@cordon/contracts';
+import { type Endpoint, signEvent } from '@cordon/contracts';
 import { aDetection, aDetectionRaised } from '@cordon/contracts/builders';
-import { ask, decide, factsDigest, type Incident, requestRelease } from '@cordon/incident';
+import { ask, decide, type DecideCommand, type Decision, type Incident, requestRelease } from '@cordon/incident';
+import { ALICE, anAnswer, anAsking, someTerms } from '@cordon/incident/builders';
 import { limaCharlie } from '@cordon/limacharlie/client';
-import { protectedHosts } from '@cordon/policy';
 import { type Broker, type LimaCharlieSandbox, startBroker, startLimaCharlie } from '@cordon/sandbox';
+import { loadPolicy, type Machine, type Policy, protectedHosts } from '@cordon/policy';
 import { createLogger } from '@cordon/service';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createBlastRadius } from './blast-radius.ts';
+import { watchForDrift } from './drift.ts';
 import { executeOnDecision } from './execute.ts';
 import { watchUntilConfirmed } from './watch.ts';
 
 const log = createLogger('test', 'silent');
-const policy = { expiryMs: 60_000, quietMs: 60_000 };
-const alice = { issuer: 'https://id.example.com', subject: 'alice', name: 'Alice' };
+const { publicKey, privateKey } = generateKeyPairSync('ed25519');
 const sid = randomUUID();
 const oid = randomUUID();
 const endpoint: Endpoint = { tenantId: oid, endpointId: sid };
@@ -47,6 +49,7 @@ type Overrides = {
   decisionMaxAgeMs?: number;
   confirmTimeoutMs?: number;
   apiKey?: string;
+  policy?: Partial<Policy>;
 };
 async function startExecutor({
   protect = [],
@@ -54,6 +57,7 @@ async function startExecutor({
   decisionMaxAgeMs = 60_000,
   confirmTimeoutMs = 60_000,
   apiKey = 'key',
+  policy: overrides = {},
 }: Overrides = {}) {
   const edr = limaCharlie({
     apiUrl: cloud.apiUrl,
@@ -64,33 +68,66 @@ async function startExecutor({
     attempts: 1,
     timeoutMs: 1000,
   });
-  const limits = { isProtected: protectedHosts(protect), decisionMaxAgeMs, dryRun };
+  const policy = { ...loadPolicy(undefined), ...overrides };
+  const isProtected = protectedHosts(protect);
+  const guards = {
+    authority: () => ({ keys: [publicKey], policy, tenantId: oid, maxAgeMs: decisionMaxAgeMs }),
+    limits: { protectedBy: ({ hostname }: Machine) => (isProtected(hostname) ? 'the test' : undefined), dryRun },
+    blastRadius: createBlastRadius(
+      await bus.bucket('guards'),
+      () => policy.blast_radius,
+      async () => undefined,
+    ),
+  };
+  const drift = watchForDrift(bus.log, edr, 20);
   const pace = { confirmPollMs: 20, offlinePollMs: 20, confirmTimeoutMs };
+  const confirmation = watchUntilConfirmed(bus.log, edr, pace);
   running = [
-    await bus.consumeEvents(CONSUMERS.execute, executeOnDecision(bus.log, edr, limits)),
-    await bus.consumeEvents(CONSUMERS.watch, watchUntilConfirmed(bus.log, edr, pace)),
+    await bus.consumeEvents(CONSUMERS.execute, executeOnDecision(bus.log, edr, guards)),
+    await bus.consumeEvents(CONSUMERS.watch, (event, context) =>
+      event.type === 'isolation.confirmed' ? drift(event, context) : confirmation(event, context),
+    ),
   ];
 }
 
 async function openIncident(hostname = 'win-srv-07', about: Endpoint = endpoint): Promise<Incident> {
   await bus.log.append(aDetectionRaised(aDetection({ endpoint: about, hostname })));
-  await bus.log.transact(about, (state) => ask(state, policy, new Date()));
+  await bus.log.transact(about, (state) => ask(state, () => anAsking(), new Date()));
   return incident(about);
 }
 
-async function answer(outcome: 'isolate' | 'leave', about: Endpoint = endpoint, now = new Date()): Promise<void> {
-  await bus.log.transact(about, (state) => {
-    if (!state.incident) throw new Error('no incident');
-    const command = {
-      incidentId: state.incident.id,
-      outcome,
-      person: alice,
-      reason: 'because',
-      factsDigest: factsDigest(state.incident),
-    };
-    return decide(state, command, policy, now);
-  });
+async function answer(
+  outcome: 'isolate' | 'leave',
+  about: Endpoint = endpoint,
+  more: Partial<DecideCommand> = {},
+): Promise<void> {
+  await bus.log.transact(about, (state) =>
+    signed(decide(state, anAnswer(state.incident, { outcome, ...more }), someTerms(), new Date())),
+  );
 }
+
+/** As approval does. */
+function signed(decision: Decision, key = privateKey): Decision {
+  if ('refused' in decision) return decision;
+  return {
+    events: decision.events.map((event) =>
+      event.type === 'approval.decided' || event.type === 'release.requested' ? signEvent(event, key) : event,
+    ),
+  };
+}
+
+const release = async (): Promise<void> => {
+  const { id: incidentId } = await incident();
+  const command = {
+    incidentId,
+    channel: 'page' as const,
+    person: ALICE,
+    reason: 'clean',
+    policyVersion: 'x',
+    validMs: 60_000,
+  };
+  await bus.log.transact(endpoint, (state) => signed(requestRelease(state, command, new Date())));
+};
 
 async function incident(about: Endpoint = endpoint): Promise<Incident> {
   const found = (await bus.log.load(about)).state.incident;
@@ -140,10 +177,7 @@ test('releases the same way, and a release crosses a pending isolation', async (
   cloud.setOnline(sid, false);
   await answer('isolate');
   await expect.poll(status).toBe('pending');
-  const { id: incidentId } = await incident();
-  await bus.log.transact(endpoint, (state) =>
-    requestRelease(state, { incidentId, person: alice, reason: 'clean' }, new Date()),
-  );
+  await release();
   await expect.poll(status).toBe('released'); // the wish is gone and the sensor never was isolated
   cloud.setOnline(sid, true);
   expect(cloud.calls.isolation.map((call) => call.method)).toEqual(['POST', 'DELETE']);

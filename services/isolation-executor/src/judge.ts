@@ -1,9 +1,9 @@
 import type { Sensor } from '@cordon/limacharlie';
+import type { Machine } from '@cordon/policy';
 
 export type Limits = {
-  isProtected(hostname: string): boolean;
-  /** Milliseconds after which a decision is not carried out any more. */
-  decisionMaxAgeMs: number;
+  /** What protects a machine, in words, if anything does. */
+  protectedBy(machine: Machine): string | undefined;
   dryRun: boolean;
 };
 export type Verdict =
@@ -11,11 +11,8 @@ export type Verdict =
   | { do: 'fail' | 'refuse' | 'simulate'; code: string; explanation: string };
 
 /** What to do about a decision to isolate: every reason not to cut an endpoint off, whatever people decided. */
-export function judge(
-  sensor: Sensor | undefined,
-  { hostname, decisionAgeMs }: { hostname: string; decisionAgeMs: number },
-  limits: Limits,
-): Verdict {
+export function judge(sensor: Sensor | undefined, machine: Machine, limits: Limits): Verdict {
+  const { hostname } = machine;
   if (!sensor) {
     return {
       do: 'fail',
@@ -30,22 +27,17 @@ export function judge(
       explanation: `${hostname} is a ${sensor.platformName} source, not a machine that LimaCharlie can isolate.`,
     };
   }
-  if (limits.isProtected(sensor.hostname) || limits.isProtected(hostname)) {
+  // By the name it had when it was detected, and by what LimaCharlie knows of it now.
+  const now = { hostname: sensor.hostname, tags: sensor.tags ?? [], platform: sensor.platformName };
+  const protection = limits.protectedBy(machine) ?? limits.protectedBy(now);
+  if (protection !== undefined) {
     return {
       do: 'refuse',
       code: 'protected_host',
-      explanation: `${hostname} is on the list of protected hosts and is never isolated automatically. Decide by hand, in LimaCharlie.`,
+      explanation: `${hostname} is protected (${protection}) and is never isolated automatically. Decide by hand, in LimaCharlie.`,
     };
   }
   if (sensor.shouldIsolate) return { do: 'report' }; // a repetition must not be stopped by what it did itself
-  if (decisionAgeMs > limits.decisionMaxAgeMs) {
-    const minutes = Math.round(decisionAgeMs / 60_000);
-    return {
-      do: 'refuse',
-      code: 'stale_decision',
-      explanation: `The decision was ${minutes} minutes old before it could be carried out, which is too old to act on. ${hostname} is still connected.`,
-    };
-  }
   if (limits.dryRun) {
     return {
       do: 'simulate',

@@ -1,0 +1,106 @@
+import type { KeyObject } from 'node:crypto';
+import { type Authenticity, authenticityOf, type StoredEvent, type Vote } from '@cordon/contracts';
+import { type Incident, machineOf } from '@cordon/incident';
+import { autoRuleFor, type Policy, tierOf } from '@cordon/policy';
+
+export type Objection = { code: string; explanation: string };
+export type Authority = {
+  /** Whose signature is believed. */
+  keys: readonly KeyObject[];
+  policy: Policy;
+  /** The organisation that this executor acts in. */
+  tenantId: string;
+  /** Milliseconds after which nothing is carried out any more, whatever was signed. */
+  maxAgeMs: number;
+};
+
+type Decided = StoredEvent & { type: 'approval.decided' };
+type ReleaseAsked = StoredEvent & { type: 'release.requested' };
+
+/** A clock may be off by this. */
+const SKEW_MS = 60_000;
+
+const FALSE: Record<Exclude<Authenticity, 'authentic'>, string> = {
+  unsigned: 'It carries no signature.',
+  unknown_key: 'It is signed with a key that this executor does not know (DECISION_PUBLIC_KEYS).',
+  forged: 'Its signature does not fit: it was altered after it was signed, or made up.',
+};
+
+/**
+ * Why a decision to isolate must not be carried out, whoever put it on the bus. It must be signed by approval, fresh, about
+ * the very machine of the detection, and have as many different persons behind it as were asked for.
+ */
+export function objectionToIsolation(event: Decided, incident: Incident, authority: Authority, now: Date) {
+  return objectionTo(event, incident, authority, now) ?? objectionToDeciders(event.data, incident, authority.policy);
+}
+
+/** Why a release must not be carried out. */
+export function objectionToRelease(event: ReleaseAsked, incident: Incident, authority: Authority, now: Date) {
+  return objectionTo(event, incident, authority, now);
+}
+
+function objectionTo(
+  event: Decided | ReleaseAsked,
+  incident: Incident,
+  { keys, tenantId, maxAgeMs }: Authority,
+  now: Date,
+): Objection | undefined {
+  const authenticity = authenticityOf(event, keys);
+  if (authenticity !== 'authentic') {
+    return {
+      code: 'not_authentic',
+      explanation: `This did not come from Cordon's approval service. ${FALSE[authenticity]} Find out who can write to the broker.`,
+    };
+  }
+  const { device, metadata } = incident.detection;
+  if (event.tenantId !== tenantId || metadata.tenant_uid !== tenantId || device.uid !== event.endpointId) {
+    return {
+      code: 'wrong_target',
+      explanation: 'The decision is about another machine or organisation than the detection.',
+    };
+  }
+  const ageMs = now.getTime() - Date.parse(event.time);
+  const { validUntil } = event.data;
+  const isOver = validUntil === undefined || now.toISOString() > validUntil;
+  if (ageMs > maxAgeMs || isOver) {
+    const minutes = Math.round(ageMs / 60_000);
+    return {
+      code: 'stale_decision',
+      explanation: `The decision was ${minutes} minutes old before it could be carried out, which is too old to act on. Nothing was changed on ${incident.hostname}.`,
+    };
+  }
+  if (ageMs < -SKEW_MS) {
+    return { code: 'from_the_future', explanation: 'The decision carries a time that is still to come.' };
+  }
+  return undefined;
+}
+
+function objectionToDeciders(
+  { votes = [], votesNeeded, rule, policyVersion, override }: Decided['data'],
+  incident: Incident,
+  policy: Policy,
+): Objection | undefined {
+  const machine = machineOf(incident);
+  if (rule !== undefined) {
+    const { severity_id: severityId, finding_info: info } = incident.detection;
+    const own = autoRuleFor(policy, machine, { rule: info.analytic?.name ?? info.title, severityId });
+    if (own?.name === rule) return undefined;
+    return {
+      code: 'rule_not_allowed',
+      explanation: `The rule “${rule}” decided, and the policy of this executor has no such rule for ${incident.hostname}.`,
+    };
+  }
+  // The same policy here as there: then what was needed is known here as well.
+  const known = policyVersion === policy.version ? tierOf(policy, machine).quorum : 1;
+  const needed = Math.max(1, votesNeeded ?? 1, known, override ? policy.blast_radius.override_quorum : 1);
+  const persons = personsIn(votes);
+  if (persons >= needed) return undefined;
+  return {
+    code: 'quorum',
+    explanation: `${needed} different persons have to agree to isolate ${incident.hostname}, and the decision names ${persons}.`,
+  };
+}
+
+function personsIn(votes: readonly Vote[]): number {
+  return new Set(votes.map(({ person }) => JSON.stringify([person.issuer, person.subject]))).size;
+}
