@@ -15,7 +15,7 @@ export function aWebhook(
 ): Signed {
   const now = Date.now();
   const detectId = randomUUID();
-  const path = 'C:\\Users\\bob\\Downloads\\LaZagne.exe';
+  const path = 'C:\\Users\\mallory\\Downloads\\LaZagne.exe';
   const routing = {
     arch: 2,
     did: '',
@@ -42,7 +42,7 @@ export function aWebhook(
     HASH: '38f4384643b3fa0de714d2367b712c2e0fa1c89e2cfd131ae6b831ad962b1033',
     PROCESS_ID: 1152,
     THIS_ATOM: '470e26f52fb40f933a9b0de7694744e9',
-    USER_NAME: 'CORP\\bob',
+    USER_NAME: 'CORP\\mallory',
   };
   const event = {
     BASE_ADDRESS: 140_700_651_356_160,
@@ -55,7 +55,7 @@ export function aWebhook(
     PARENT_PROCESS_ID: 1152,
     PROCESS_ID: 988,
     THREADS: 2,
-    USER_NAME: 'CORP\\bob',
+    USER_NAME: 'CORP\\mallory',
   };
   const body = JSON.stringify({
     author: 'analyst@example.com',

@@ -1,9 +1,11 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { freePort, SERVICES, startBroker, startService, startSystem } from '@cordon/sandbox';
 import { expect, test } from 'vitest';
 import { eventually } from './person.ts';
 
 /** The life of the processes: alone, before the broker, without it, and to the end. */
 
+const { publicKey, privateKey } = generateKeyPairSync('ed25519');
 const SETTINGS: Record<(typeof SERVICES)[number], Record<string, string>> = {
   ingest: { PORT: '0', LIMACHARLIE_WEBHOOK_SECRETS: 'a-secret' },
   approval: {
@@ -15,9 +17,11 @@ const SETTINGS: Record<(typeof SERVICES)[number], Record<string, string>> = {
     OIDC_APPROVER_GROUP: 'a',
     OIDC_VIEWER_GROUP: 'v',
     SESSION_SECRET: 'x'.repeat(32),
+    DECISION_SIGNING_KEY: privateKey.export({ type: 'pkcs8', format: 'der' }).toString('base64'),
   },
   'isolation-executor': {
     LIMACHARLIE_OID: 'oid',
+    DECISION_PUBLIC_KEYS: publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
     LIMACHARLIE_API_KEY: 'key',
     LIMACHARLIE_API_URL: 'http://127.0.0.1:1',
     LIMACHARLIE_JWT_URL: 'http://127.0.0.1:1',

@@ -20,7 +20,7 @@ test('no: Slack says so, and nothing happens to the machine', async () => {
     'MyDFIR - HackTool - Lazagne',
     'High',
     'win-srv-07',
-    'WIN-SRV-07\\\\bob',
+    'WIN-SRV-07\\\\mallory',
     'LaZagne.exe',
     '3cc5ee93a9ba1fc57389705283b760c8bd61f35e9398bbfa3210e2becf6d4b05',
     'bb4b30af-5d0c-4c1b-8f3e-f014ada33345',
@@ -28,7 +28,7 @@ test('no: Slack says so, and nothing happens to the machine', async () => {
   ];
   for (const fact of facts) expect(JSON.stringify(root?.blocks)).toContain(fact);
   const mail = await eventually(() => story.mails(id)[0], 'the mail');
-  for (const fact of facts.filter((one) => one !== 'WIN-SRV-07\\\\bob' && !one.startsWith('https')))
+  for (const fact of facts.filter((one) => one !== 'WIN-SRV-07\\\\mallory' && !one.startsWith('https')))
     expect(mail.text).toContain(fact);
 
   const alice = await story.signedIn('Alice');
@@ -161,7 +161,7 @@ function mrkdwnOf(value: unknown): string[] {
 
 function aDetectionOf(fileName: string, sid: string, oid: string) {
   const now = Date.now();
-  const path = `C:\\Users\\bob\\Downloads\\${fileName}`;
+  const path = `C:\\Users\\mallory\\Downloads\\${fileName}`;
   const routing = {
     oid,
     sid,

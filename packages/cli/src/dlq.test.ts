@@ -1,8 +1,11 @@
-import { randomUUID } from 'node:crypto';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { CONSUMERS, PermanentError } from '@cordon/bus';
 import { sha256 } from '@cordon/contracts';
 import { aDetectionRaised } from '@cordon/contracts/builders';
-import { ask, decide, factsDigest } from '@cordon/incident';
+import { ask, decide } from '@cordon/incident';
+import { anAnswer, anAsking, someTerms } from '@cordon/incident/builders';
+import { signWith } from '@cordon/approval/src/sign.ts';
+import { loadPolicy } from '@cordon/policy';
 import { executeOnDecision } from '@cordon/isolation-executor/src/execute.ts';
 import { nanos } from '@nats-io/transport-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -11,8 +14,6 @@ import { startLab } from './lab.ts';
 let lab: Awaited<ReturnType<typeof startLab>>;
 beforeAll(async () => (lab = await startLab()));
 afterAll(async () => lab[Symbol.asyncDispose]());
-
-const policy = { expiryMs: 60_000, quietMs: 60_000 };
 
 async function idsOf(consumer: string): Promise<string[]> {
   const { value } = await lab.json('dlq', 'list', '--consumer', consumer);
@@ -74,21 +75,31 @@ test('a stale approval never fires: the redriven decision meets the guards of no
     isOnline: async () => true,
     isolationOf: async () => ({ isIsolated: false, shouldIsolate: false }),
   };
-  const limits = { isProtected: () => false, decisionMaxAgeMs: 300, dryRun: false };
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  const sign = signWith(privateKey);
+  const detection = aDetectionRaised();
+  const authority = {
+    keys: [publicKey],
+    policy: loadPolicy(undefined),
+    tenantId: detection.tenantId,
+    maxAgeMs: 60_000,
+  };
+  const guards = {
+    authority: () => authority,
+    blastRadius: { reserve: async () => 'taken' as const },
+    limits: { protectedBy: () => undefined, dryRun: false },
+  };
   let isBroken = true;
-  const carryOut = executeOnDecision(lab.bus.log, edr, limits);
+  const carryOut = executeOnDecision(lab.bus.log, edr, guards);
   const consumption = await lab.bus.consumeEvents(CONSUMERS.execute, async (event, context) => {
     if (isBroken) throw new PermanentError('the executor is misconfigured');
     await carryOut(event, context);
   });
-  const detection = aDetectionRaised();
   await lab.bus.log.append(detection);
-  await lab.bus.log.transact(detection, (state) => ask(state, policy, new Date()));
+  const terms = someTerms({ decisionValidMs: 300 });
+  await lab.bus.log.transact(detection, (state) => ask(state, () => anAsking({ terms }), new Date()));
   await lab.bus.log.transact(detection, (state) => {
-    if (!state.incident) throw new Error('no incident');
-    const person = { issuer: 'https://id.example.com', subject: 'alice', name: 'Alice' };
-    const facts = { incidentId: state.incident.id, factsDigest: factsDigest(state.incident) };
-    return decide(state, { ...facts, outcome: 'isolate', person, reason: 'yes' }, policy, new Date());
+    return sign(decide(state, anAnswer(state.incident), terms, new Date()));
   });
   await expect.poll(() => idsOf('executor-execute')).toHaveLength(1);
   await new Promise((resolve) => setTimeout(resolve, 400)); // the decision grows too old: nothing else can be waited for
@@ -113,7 +124,7 @@ test('a redrive waits for a service that is not running, once, however often it 
   const first = await start();
   const detection = aDetectionRaised();
   await lab.bus.log.append(detection);
-  await lab.bus.log.transact(detection, (state) => ask(state, policy, new Date()));
+  await lab.bus.log.transact(detection, (state) => ask(state, () => anAsking(), new Date()));
   await expect.poll(() => idsOf('approval-arm').then((ids) => ids.length)).toBeGreaterThan(0);
   await first.stop();
   const ids = await idsOf('approval-arm');

@@ -17,9 +17,19 @@ export function wordsOf(event: StoredEvent): EventWords {
       };
     }
     case 'approval.decided':
-      return { what, who: event.data.decidedBy?.name ?? 'nobody', note: event.data.reason ?? '' };
+      return { what, who: event.data.decidedBy?.name ?? event.data.rule ?? 'nobody', note: event.data.reason ?? '' };
+    case 'approval.voted':
+      return { what, who: event.data.vote.person.name, note: event.data.vote.reason ?? '' };
+    case 'approval.reminded':
+      return { what, who: '', note: `until ${event.data.expiresAt}` };
+    case 'approval.escalated':
+      return { what, who: '', note: [...event.data.to.mail, ...event.data.to.slack].join(', ') };
+    case 'notification.overdue':
+      return { what, who: event.data.channel, note: event.data.explanation };
+    case 'policy.changed':
+      return { what: 'Policy changed', who: '', note: event.data.version };
     case 'release.requested':
-      return { what, who: event.data.requestedBy.name, note: event.data.reason ?? '' };
+      return { what, who: event.data.requestedBy?.name ?? 'policy', note: event.data.reason ?? '' };
     case 'approval.requested':
       return { what, who: '', note: `until ${event.data.expiresAt}` };
     case 'notification.sent':
@@ -35,6 +45,8 @@ export function wordsOf(event: StoredEvent): EventWords {
     case 'isolation.unconfirmed':
     case 'isolation.failed':
     case 'isolation.refused':
+    case 'isolation.held':
+    case 'isolation.drifted':
     case 'isolation.simulated':
     case 'release.pending':
     case 'release.unconfirmed':
@@ -45,5 +57,6 @@ export function wordsOf(event: StoredEvent): EventWords {
 }
 
 function outcomeOf(event: StoredEvent): string | undefined {
+  if (event.type === 'approval.escalated') return event.data.because;
   return event.type === 'approval.decided' ? event.data.outcome : undefined;
 }

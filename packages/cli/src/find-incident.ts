@@ -35,8 +35,7 @@ async function readIncident(operator: Operator, kept: Incident): Promise<Inciden
       continue; // its consumers put it into the dead letters
     }
     state = evolve(state, event);
-    const isAbout =
-      event.type === 'detection.raised' ? state.incident?.id === kept.id : event.data.incidentId === kept.id;
+    const isAbout = 'incidentId' in event.data ? event.data.incidentId === kept.id : state.incident?.id === kept.id;
     if (isAbout) events.push(event);
     if (state.incident?.id === kept.id) incident = state.incident;
   }

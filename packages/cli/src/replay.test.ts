@@ -1,7 +1,9 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { CONSUMERS, PermanentError } from '@cordon/bus';
-import { ApprovalDecided, eventId } from '@cordon/contracts';
 import { aDetection, aDetectionRaised } from '@cordon/contracts/builders';
-import { ask, type Incident } from '@cordon/incident';
+import { signWith } from '@cordon/approval/src/sign.ts';
+import { ask, decide, type Incident } from '@cordon/incident';
+import { anAnswer, anAsking, someTerms } from '@cordon/incident/builders';
 import { Kvm } from '@nats-io/kv';
 import { jetstream } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
@@ -12,7 +14,8 @@ let lab: Awaited<ReturnType<typeof startLab>>;
 beforeEach(async () => (lab = await startLab()));
 afterEach(async () => lab[Symbol.asyncDispose]());
 
-const policy = { expiryMs: 60_000, quietMs: 60_000 };
+const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+const sign = signWith(privateKey);
 
 /** As the approval service does: a snapshot after every event. */
 const keepSnapshots = () =>
@@ -24,16 +27,15 @@ async function anIncident(hostname = 'win-srv-07', endpoint?: { tenantId: string
   const about = { hostname, commandLine: `cmd ${Math.random()}`, ...(endpoint && { endpoint }) };
   const event = aDetectionRaised(aDetection(about));
   await lab.bus.log.append(event);
-  await lab.bus.log.transact(event, (state) => ask(state, policy, new Date()));
+  await lab.bus.log.transact(event, (state) => ask(state, () => anAsking(), new Date()));
   const { incident } = (await lab.bus.log.load(event)).state;
   if (!incident) throw new Error('no incident');
   return incident;
 }
 
 async function decided(incident: Incident, outcome: 'isolate' | 'leave', at = new Date()): Promise<void> {
-  const data = { incidentId: incident.id, outcome, channel: 'page' as const, quietUntil: at.toISOString() };
-  const id = eventId('approval.decided', incident.id, outcome);
-  await lab.bus.log.append(ApprovalDecided.create({ id, source: '/test', at, endpoint: incident, data }));
+  const answer = anAnswer(incident, { outcome });
+  await lab.bus.log.transact(incident, (state) => sign(decide(state, answer, someTerms(), at)));
 }
 
 async function snapshots() {
@@ -82,7 +84,7 @@ test('how much a fold took in at once does not show in what is kept', async () =
   await decided(first, 'leave');
   await lab.bus.log.append(aDetectionRaised(aDetection({ endpoint: first, commandLine: 'something else' })));
   await lab.bus.log.keep(await lab.bus.log.load(first)); // at the very event that ends the first incident
-  await lab.bus.log.transact(first, (state) => ask(state, policy, new Date()));
+  await lab.bus.log.transact(first, (state) => ask(state, () => anAsking(), new Date()));
   await lab.bus.log.keep(await lab.bus.log.load(first));
   const before = await kv.all();
   for (const key of Object.keys(before)) await kv.bucket.purge(key);
@@ -145,7 +147,13 @@ test('a rehearsal prints what Slack, mail and LimaCharlie would be told, and not
   await lab.bus.log.keep(await lab.bus.log.load(incident));
   const last = async () => (await lab.jsm.streams.info('CORDON_EVENTS')).state.last_seq;
   const before = await last();
-  const env = { ...lab.env, SLACK_CHANNEL: 'C0CORDON001', EMAIL_TO: 'soc@example.com' };
+  const env = {
+    ...lab.env,
+    SLACK_CHANNEL: 'C0CORDON001',
+    EMAIL_TO: 'soc@example.com',
+    LIMACHARLIE_OID: incident.tenantId,
+    DECISION_PUBLIC_KEYS: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+  };
 
   const slack = await cordon(env, ['replay', '--consumer', 'notifier-slack', '--from', '1']);
   expect(slack.out).toMatch(/would {2}Slack: post to C0CORDON001: /);

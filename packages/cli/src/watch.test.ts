@@ -1,5 +1,6 @@
 import { aDetection, aDetectionRaised } from '@cordon/contracts/builders';
 import { ask } from '@cordon/incident';
+import { anAsking } from '@cordon/incident/builders';
 import { freePort, startService } from '@cordon/sandbox';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cordon, startLab } from './lab.ts';
@@ -13,7 +14,7 @@ const HOSTILE = 'C:\\x.exe "\u001B]0;owned\u0007\u202E" all';
 async function anIncident(hostname: string) {
   const event = aDetectionRaised(aDetection({ hostname, commandLine: HOSTILE }));
   await lab.bus.log.append(event);
-  await lab.bus.log.transact(event, (state) => ask(state, { expiryMs: 60_000, quietMs: 60_000 }, new Date()));
+  await lab.bus.log.transact(event, (state) => ask(state, () => anAsking(), new Date()));
   await lab.bus.log.keep(await lab.bus.log.load(event));
   const { incident } = (await lab.bus.log.load(event)).state;
   if (!incident) throw new Error('no incident');

@@ -83,7 +83,7 @@ describe('the machine', () => {
     expect([answer.status, answer.headers.get('location')]).toEqual([303, '/#machine']);
     await machine.settled();
     const shown = part(await look(), 'terminal');
-    expect(shown).toContain('PS C:\\Users\\bob\\Downloads&gt;');
+    expect(shown).toContain('PS C:\\Users\\mallory\\Downloads&gt;');
     expect(shown).toContain('.\\LaZagne.exe all');
     expect(shown).toContain('The LaZagne Project');
     expect(machine.events).toHaveLength(2);
@@ -92,7 +92,7 @@ describe('the machine', () => {
   test('runs what is typed, in order, and clears its window', async () => {
     await post('/run', { line: 'whoami' });
     await post('/run', { line: 'hostname' });
-    expect(part(await look(), 'terminal')).toMatch(/whoami[\s\S]*win-srv-01\\bob[\s\S]*hostname[\s\S]*WIN-SRV-01/);
+    expect(part(await look(), 'terminal')).toMatch(/whoami[\s\S]*win-srv-01\\mallory[\s\S]*hostname[\s\S]*WIN-SRV-01/);
     await post('/run', { line: 'cls' });
     expect(part(await look(), 'terminal')).not.toContain('whoami');
   });

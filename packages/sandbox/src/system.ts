@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -59,6 +59,7 @@ const Secrets = z.object({
   slackToken: z.string(),
   oidcClient: z.string(),
   session: z.string(),
+  signing: z.string(),
 });
 
 /** Starts broker, stand-ins and the four services. Errors: a port in use, no nats-server to be had. */
@@ -166,6 +167,10 @@ export async function startSystem({
       }),
       ...(!has('LIMACHARLIE_WEBHOOK_SECRETS') && { LIMACHARLIE_WEBHOOK_SECRETS: secrets.webhook }),
       ...(!has('SESSION_SECRET') && { SESSION_SECRET: secrets.session }),
+      ...(!has('DECISION_SIGNING_KEY') && {
+        DECISION_SIGNING_KEY: secrets.signing,
+        DECISION_PUBLIC_KEYS: publicHalfOf(secrets.signing),
+      }),
       PUBLIC_URL: approvalUrl,
     };
     const serviceEnv = (name: ServiceName): Record<string, string> => {
@@ -231,15 +236,23 @@ function withState(stateFile: string | undefined): { stateFile?: string } {
 }
 
 function readSecrets(path: string | undefined): z.infer<typeof Secrets> {
-  const kept = persisted(path, {
+  const fresh = {
     webhook: random(),
     apiKey: random(),
     slackToken: `xoxb-${random()}`,
     oidcClient: random(),
     session: random(),
-  });
+    signing: generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'der' }).toString('base64'),
+  };
+  const kept = persisted<object>(path, fresh);
+  kept.value = { ...fresh, ...kept.value }; // an older version kept fewer
   kept.save();
   return Secrets.parse(kept.value);
+}
+
+function publicHalfOf(signingKey: string): string {
+  const key = createPrivateKey({ key: Buffer.from(signingKey, 'base64'), format: 'der', type: 'pkcs8' });
+  return createPublicKey(key).export({ type: 'spki', format: 'der' }).toString('base64');
 }
 
 function random(): string {

@@ -49,16 +49,16 @@ test('one run of LaZagne is two processes and two detections, parent then child'
 
   expect(parent?.event).toEqual({
     BASE_ADDRESS: expect.any(Number),
-    COMMAND_LINE: '"C:\\Users\\bob\\Downloads\\LaZagne.exe" all',
+    COMMAND_LINE: '"C:\\Users\\mallory\\Downloads\\LaZagne.exe" all',
     FILE_IS_SIGNED: 0,
-    FILE_PATH: 'C:\\Users\\bob\\Downloads\\LaZagne.exe',
+    FILE_PATH: 'C:\\Users\\mallory\\Downloads\\LaZagne.exe',
     HASH: lazagneHash,
     MEMORY_USAGE: expect.any(Number),
     PARENT: expect.objectContaining({ FILE_PATH: expect.stringMatching(/powershell\.exe$/), FILE_IS_SIGNED: 1 }),
     PARENT_PROCESS_ID: expect.any(Number),
     PROCESS_ID: expect.any(Number),
     THREADS: expect.any(Number),
-    USER_NAME: 'WIN-SRV-01\\bob',
+    USER_NAME: 'WIN-SRV-01\\mallory',
   });
   expect(Object.keys(child?.event ?? {})).toEqual(
     'COMMAND_LINE FILE_IS_SIGNED FILE_PATH HASH PARENT PARENT_PROCESS_ID PROCESS_ID'.split(' '),
@@ -69,7 +69,7 @@ test('one run of LaZagne is two processes and two detections, parent then child'
       PARENT_ATOM: parent?.routing['parent'],
       PROCESS_ID: parent?.event['PROCESS_ID'],
       COMMAND_LINE: parent?.event['COMMAND_LINE'],
-      USER_NAME: 'WIN-SRV-01\\bob',
+      USER_NAME: 'WIN-SRV-01\\mallory',
     },
     PARENT_PROCESS_ID: parent?.event['PROCESS_ID'],
   });
@@ -119,7 +119,7 @@ test('a detection has the full shape', async () => {
 
 test.for([
   ['another case', '.\\lAzAgNe.EXE', 2],
-  ['its full path', 'C:\\Users\\bob\\Downloads\\LaZagne.exe browsers', 2],
+  ['its full path', 'C:\\Users\\mallory\\Downloads\\LaZagne.exe browsers', 2],
   ['quotes', '& ".\\LaZagne.exe" all', 2],
   ['another program that only names it', '.\\dump.exe --like lazagne', 1],
   ['a program of Windows that only names it', 'ping lazagne.example', 1],
@@ -137,7 +137,7 @@ test('a renamed copy is given away by its hash', async () => {
   await run('.\\update.exe');
   expect(raised).toHaveLength(2);
   expect(machine.events[0]?.event).toMatchObject({
-    FILE_PATH: 'C:\\Users\\bob\\Downloads\\update.exe',
+    FILE_PATH: 'C:\\Users\\mallory\\Downloads\\update.exe',
     HASH: lazagneHash,
   });
 });
@@ -149,7 +149,7 @@ test.for([
   "it's `$LaZagne.exe",
 ])('a hostile name is reported as it is: %j', async (name) => {
   await run(`.\\${name} all`);
-  expect(paths()).toEqual([`C:\\Users\\bob\\Downloads\\${name}`, `C:\\Users\\bob\\Downloads\\${name}`]);
+  expect(paths()).toEqual([`C:\\Users\\mallory\\Downloads\\${name}`, `C:\\Users\\mallory\\Downloads\\${name}`]);
   expect(raised).toHaveLength(2);
 });
 
@@ -221,8 +221,8 @@ test('a rule that is switched off, or that reports nothing, raises nothing', asy
 });
 
 test('the prompt knows a few commands, and says of others that it does not', async () => {
-  expect(machine.prompt).toBe('PS C:\\Users\\bob\\Downloads>');
-  expect(await run('whoami')).toBe('win-srv-01\\bob');
+  expect(machine.prompt).toBe('PS C:\\Users\\mallory\\Downloads>');
+  expect(await run('whoami')).toBe('win-srv-01\\mallory');
   expect(await run('HOSTNAME')).toBe('WIN-SRV-01');
   expect(await run('ipconfig')).toContain('10.0.0.10');
   expect(await run('ls')).toContain('LaZagne.exe');

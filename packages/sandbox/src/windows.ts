@@ -10,7 +10,7 @@ export interface WindowsOptions {
   hostname: string;
   /** Of a sensor the stand-in for LimaCharlie knows. */
   sid: string;
-  /** Who sits at the prompt: bob. */
+  /** Who sits at the prompt: mallory. */
   user?: string;
   limaCharlie: Pick<LimaCharlieSandbox, 'oid' | 'sensors' | 'whenOnline' | 'raise'>;
   /** What the cloud evaluates every event with. */
@@ -23,7 +23,7 @@ export interface WindowsOptions {
 export interface WindowsMachine extends AsyncDisposable {
   readonly hostname: string;
   readonly sid: string;
-  /** What stands before the cursor: `PS C:\Users\bob\Downloads>`. */
+  /** What stands before the cursor: `PS C:\Users\mallory\Downloads>`. */
   readonly prompt: string;
   /** The most recent events of the sensor, oldest first. */
   readonly events: readonly EventRecord[];
@@ -43,7 +43,7 @@ const mostEvents = 200;
 
 /** Switches on a virtual Windows machine. Throws when the cloud has no sensor `sid`. */
 export function startWindowsMachine(options: WindowsOptions): WindowsMachine {
-  const { hostname, sid, user = 'bob', limaCharlie, rules, relaunchMs = 400 } = options;
+  const { hostname, sid, user = 'mallory', limaCharlie, rules, relaunchMs = 400 } = options;
   const folder = `C:\\Users\\${user}\\Downloads`;
   const userName = `${hostname.toUpperCase()}\\${user}`;
   const files = new Map([['lazagne.exe', { name: 'LaZagne.exe', hash: lazagneHash }]]);

@@ -11,7 +11,8 @@ export async function findIncident(log: EndpointLog, event: StoredEvent): Promis
   const { state, replaced } = await log.load(event, event.seq);
   const known = [...replaced, ...(state.incident ? [state.incident] : [])];
   const byId = async (id: string) => known.find((incident) => incident.id === id) ?? (await log.findIncident(id));
-  if (event.type !== 'detection.raised') return byId(event.data.incidentId);
+  if ('incidentId' in event.data) return byId(event.data.incidentId);
+  if (event.type !== 'detection.raised') return undefined;
   return (await byId(incidentIdOf(event.data.detection))) ?? known.find((incident) => incident.lastSeq >= event.seq);
 }
 

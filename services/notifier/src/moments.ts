@@ -38,7 +38,8 @@ export function tellMoment(incident: Incident, moment: Moment): Told {
     ...incident,
     status: status ?? incident.status,
     problem: !decided && moment.note ? { code: '', explanation: moment.note } : undefined,
-    ...(release && moment.by && { release: { ...release, requestedBy: { ...release.requestedBy, name: moment.by } } }),
+    ...(release?.requestedBy &&
+      moment.by && { release: { ...release, requestedBy: { ...release.requestedBy, name: moment.by } } }),
   };
   const { headline, sentence } = describe(then);
   const isThisRelease = moment.type === 'release.requested' && moment.at === release?.at;

@@ -1,6 +1,7 @@
 import { type CordonEvent, eventId, IsolationConfirmed, IsolationRequested, NotificationSent } from '@cordon/contracts';
 import { aDetection, aDetectionRaised, anEndpoint, stored } from '@cordon/contracts/builders';
-import { ask, decide, type EndpointState, evolve, factsDigest, NOTHING_HAPPENED } from '@cordon/incident';
+import { ask, decide, type EndpointState, evolve, NOTHING_HAPPENED } from '@cordon/incident';
+import { anAnswer, anAsking, someTerms } from '@cordon/incident/builders';
 import { expect, test } from 'vitest';
 import type { Evidence } from './evidence.ts';
 import { judge } from './judge.ts';
@@ -8,10 +9,8 @@ import { SHORT } from './options.ts';
 import { createRandom } from './random.ts';
 import { planDrill } from './schedule.ts';
 
-const policy = { expiryMs: 60_000, quietMs: 60_000 };
 const start = Date.now();
 const at = (seconds: number): Date => new Date(start + seconds * 1000);
-const alice = { issuer: 'https://id.example.com', subject: 'alice', name: 'Alice' };
 
 /** One detection, one question, one decision to isolate, and everybody told once. */
 function story() {
@@ -22,12 +21,11 @@ function story() {
   const append = (decision: ReturnType<typeof ask>): void => {
     if ('events' in decision) events.push(...decision.events);
   };
-  append(ask(state(), policy, at(1)));
+  append(ask(state(), () => anAsking(), at(1)));
   const { incident } = state();
   if (!incident) throw new Error('no incident');
   const incidentId = incident.id;
-  const answer = { incidentId, person: alice, reason: 'drill', factsDigest: factsDigest(incident) };
-  append(decide(state(), { ...answer, outcome: 'isolate' }, policy, at(2)));
+  append(decide(state(), anAnswer(incident), someTerms(), at(2)));
   const about = (type: string) => ({ id: eventId(type, incidentId), source: '/cordon/test', at: at(3), endpoint });
   events.push(
     IsolationRequested.create({ ...about('isolation.requested'), data: { incidentId, alreadyWanted: false } }),

@@ -48,7 +48,7 @@ export const tail: Command = {
 function print(event: StoredEvent, context: Context): void {
   if (context.json) return context.out(`${inertJson(event)}\n`);
   const { what, who, note } = wordsOf(event);
-  const about = event.type === 'detection.raised' ? event.endpointId : event.data.incidentId;
+  const about = 'incidentId' in event.data ? event.data.incidentId : event.endpointId;
   const line = [String(event.seq).padStart(6), event.time, about.slice(0, 8), what, who, note]
     .map(visible)
     .filter(Boolean)
@@ -71,7 +71,9 @@ function filtersOf(types: readonly string[], endpointId: string | undefined): st
 }
 
 function isAbout(event: StoredEvent, incident: string): boolean {
-  return event.type === 'detection.raised' || event.data.incidentId.startsWith(incident);
+  return (
+    event.type === 'detection.raised' || ('incidentId' in event.data && event.data.incidentId.startsWith(incident))
+  );
 }
 
 function readable(message: Received): StoredEvent | undefined {

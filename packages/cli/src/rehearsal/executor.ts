@@ -2,25 +2,58 @@ import { type Handler, type Operator, RetryLaterError } from '@cordon/bus';
 import type { StoredEvent } from '@cordon/contracts';
 import { settings } from '@cordon/isolation-executor/src/config.ts';
 import type { Edr } from '@cordon/isolation-executor/src/edr.ts';
+import { createBlastRadius } from '@cordon/isolation-executor/src/blast-radius.ts';
 import { executeOnDecision } from '@cordon/isolation-executor/src/execute.ts';
 import { watchUntilConfirmed } from '@cordon/isolation-executor/src/watch.ts';
 import { limaCharlie } from '@cordon/limacharlie/client';
-import { protectedHosts } from '@cordon/policy';
+import { loadPolicy, type Machine, protectedBy, protectedHosts } from '@cordon/policy';
 import { loadConfig } from '@cordon/service';
 import { type Act, readOnly } from './acts.ts';
 
 type Env = Record<string, string | undefined>;
 const { LIMACHARLIE_OID, LIMACHARLIE_API_KEY, LIMACHARLIE_API_URL, LIMACHARLIE_JWT_URL } = settings;
-const { PROTECTED_HOSTS, DRY_RUN, DECISION_MAX_AGE_MINUTES } = settings;
+const { PROTECTED_HOSTS, DRY_RUN, DECISION_MAX_AGE_MINUTES, DECISION_PUBLIC_KEYS, POLICY_FILE } = settings;
 const { CONFIRM_POLL_SECONDS, OFFLINE_POLL_SECONDS, CONFIRM_TIMEOUT_SECONDS } = settings;
 
 /** The executor's own handler and guards, on an EDR that is read and never told anything. */
 export async function rehearseExecute(operator: Operator, env: Env, acts: Act[]): Promise<Handler<StoredEvent>> {
-  const config = loadConfig({ PROTECTED_HOSTS, DRY_RUN, DECISION_MAX_AGE_MINUTES }, env);
-  return executeOnDecision(readOnly(await operator.log(), acts), edrOf(env, acts), {
-    isProtected: protectedHosts(config.PROTECTED_HOSTS),
-    decisionMaxAgeMs: config.DECISION_MAX_AGE_MINUTES * 60_000,
-    dryRun: config.DRY_RUN,
+  const shape = {
+    PROTECTED_HOSTS,
+    DRY_RUN,
+    DECISION_MAX_AGE_MINUTES,
+    DECISION_PUBLIC_KEYS,
+    POLICY_FILE,
+    LIMACHARLIE_OID,
+  };
+  const config = loadConfig(shape, env);
+  const policy = loadPolicy(config.POLICY_FILE);
+  const isProtected = protectedHosts(config.PROTECTED_HOSTS);
+  const edr = edrOf(env, acts);
+  return executeOnDecision(readOnly(await operator.log(), acts), edr, {
+    authority: () => ({
+      keys: config.DECISION_PUBLIC_KEYS,
+      policy,
+      tenantId: config.LIMACHARLIE_OID,
+      maxAgeMs: config.DECISION_MAX_AGE_MINUTES * 60_000,
+    }),
+    limits: {
+      protectedBy: (machine: Machine) =>
+        isProtected(machine.hostname) ? 'PROTECTED_HOSTS' : protectedBy(policy, machine),
+      dryRun: config.DRY_RUN,
+    },
+    // Read and not written: how many were isolated lately counts, and nothing is used up.
+    blastRadius: createBlastRadius(
+      {
+        async get(key) {
+          const found = await operator.bucketValue('guards', key);
+          return found ? { operation: 'PUT', revision: found.revision, string: () => found.text } : null;
+        },
+        create: async () => {},
+        update: async () => {},
+      },
+      () => policy.blast_radius,
+      async () => undefined,
+    ),
   });
 }
 
