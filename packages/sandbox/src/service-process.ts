@@ -9,7 +9,7 @@ import { endWithParent } from './end-with-parent.ts';
 export const SERVICES = ['ingest', 'approval', 'isolation-executor', 'notifier'] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
-/** A service as a process of its own, run exactly as in production: `node services/<name>/src/main.ts` and variables. */
+/** A service as a process of its own, run exactly as in production: `node services/<name>/src/main.js` and variables. */
 export interface ServiceProcess extends AsyncDisposable {
   readonly name: ServiceName;
   readonly adminUrl: string;
@@ -37,7 +37,7 @@ export type ServiceOptions = {
 const TAIL = 64_000;
 
 export async function startService({ name, env, logFile }: ServiceOptions): Promise<ServiceProcess> {
-  const main = fileURLToPath(new URL(`../../../services/${name}/src/main.ts`, import.meta.url));
+  const main = fileURLToPath(new URL(`../../../services/${name}/src/main.js`, import.meta.url));
   const adminPort = env['ADMIN_PORT'] ?? String(await freePort());
   const adminUrl = `http://127.0.0.1:${adminPort}`;
   const file: WriteStream | undefined = logFile ? createWriteStream(logFile, { flags: 'a' }) : undefined;
