@@ -170,5 +170,5 @@ function recordIn<T>(message: StoredMsg, schema: z.ZodType<T>): T | Unreadable {
 }
 
 function bucketNames(): BucketName[] {
-  return ['state', 'intents', 'bookmarks', 'guards', 'sessions'];
+  return ['state', 'intents', 'bookmarks', 'guards', 'passkeys', 'sessions'];
 }

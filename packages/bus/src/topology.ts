@@ -171,6 +171,8 @@ export const BUCKETS = {
   bookmarks: { name: 'CORDON_BOOKMARKS', ttlMs: 0 },
   /** executor: which decisions are used up, and how many machines were cut off lately. */
   guards: { name: 'CORDON_GUARDS', ttlMs: 0 },
+  /** approval: the public halves of people's passkeys. */
+  passkeys: { name: 'CORDON_PASSKEYS', ttlMs: 0 },
   /** approval: who is signed in. */
   sessions: { name: 'CORDON_SESSIONS', ttlMs: 12 * HOUR },
 } satisfies Record<string, { name: string; ttlMs: number }>;

@@ -17,7 +17,7 @@ test('an empty broker misses everything, and --apply makes all of it', async () 
 
 test('what services made is as declared, what drifted is named with both values, and --apply puts it right', async () => {
   await using lab = await startLab();
-  for (const name of ['intents', 'bookmarks', 'guards', 'sessions'] as const) await lab.bus.bucket(name);
+  for (const name of ['intents', 'bookmarks', 'guards', 'passkeys', 'sessions'] as const) await lab.bus.bucket(name);
   expect((await lab.cordon('topology')).out).not.toMatch(/differs|missing/);
 
   await lab.jsm.streams.update('CORDON_EVENTS', { max_age: nanos(3_600_000) });

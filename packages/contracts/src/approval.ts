@@ -74,8 +74,16 @@ export const Vote = z.object({
   factsDigest: z.string(),
   /** When the person last proved who they are. */
   authenticatedAt: z.iso.datetime().optional(),
-  /** Id of the passkey that signed the digest. */
-  passkey: z.string().max(1024).optional(),
+  /** A passkey's signature over the facts, with all that is needed to check it: base64url throughout. */
+  passkey: z
+    .object({
+      credentialId: z.string().max(2048),
+      publicKey: z.string().max(2048),
+      clientDataJSON: z.string().max(4096),
+      authenticatorData: z.string().max(4096),
+      signature: z.string().max(4096),
+    })
+    .optional(),
 });
 export type Vote = z.infer<typeof Vote>;
 

@@ -87,8 +87,8 @@ export type DecideCommand = {
   /** Digest of the facts the person saw. */
   factsDigest: string;
   authenticatedAt?: string;
-  /** Id of the passkey that signed the digest. */
-  passkey?: string;
+  /** A passkey's signature over the facts, checked already. */
+  passkey?: Vote['passkey'];
 };
 
 /** Why this person may not decide about this incident, if there is a reason. */

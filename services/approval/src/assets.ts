@@ -11,4 +11,5 @@ function asset(file: string, type: string): Asset {
 
 export const STYLE = asset('style.css', 'text/css; charset=utf-8');
 export const SCRIPT = asset('live.js', 'text/javascript; charset=utf-8');
+export const PASSKEY_SCRIPT = asset('passkey.js', 'text/javascript; charset=utf-8');
 export const ICON = asset('icon.svg', 'image/svg+xml');

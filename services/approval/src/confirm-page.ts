@@ -1,33 +1,52 @@
 import type { Content } from '@cordon/html';
 import type { Incident } from '@cordon/incident';
+import { PASSKEY_SCRIPT } from './assets.ts';
 import { effect, facts, reasonField, type Returned } from './incident-page.ts';
 import { type Frame, page } from './layout.ts';
+import { passkeyField } from './passkey-page.ts';
 import { html, verbatim } from './visible.ts';
 
 export type Choice = { choice: 'isolate' | 'leave'; reason: string };
-export type Proof = { csrf: string; digest: string };
+export type Proof = {
+  csrf: string;
+  digest: string;
+  /** What the reader's passkey is asked to sign, where the policy wants that; `none` where the reader has none. */
+  passkey?: object | 'none' | undefined;
+};
 
 /** The last look before a decision: the choice in words, and one button that names what it does. */
 export function confirmPage(
   frame: Omit<Frame, 'title'>,
   incident: Incident,
   { choice, reason }: Choice,
-  proof: Proof,
+  { passkey, ...proof }: Proof,
 ): string {
   const isolate = choice === 'isolate';
   const title = isolate ? `Isolate ${incident.hostname} now?` : `Keep ${incident.hostname} connected?`;
   return page(
-    { ...frame, title },
+    { ...frame, title, ...(typeof passkey === 'object' && { script: PASSKEY_SCRIPT.path }) },
     html`<h1>${title}</h1>
       ${isolate ? effect(incident) : html`<p>Nothing will be done to the machine. Slack will say “Machine not isolated.” with your name.</p>`}
       <p>Your reason: “${reason}”</p>
-      <form method="post" action="/approvals/${incident.id}/decide" class="confirm">
-        ${hidden({ ...proof, choice, reason })}
-        <button class="${isolate ? 'danger' : 'primary'}">
-          ${isolate ? 'Isolate' : 'Keep'} ${incident.hostname}${!isolate && ' connected'}
-        </button>
-        <a class="back" href="/approvals/${incident.id}">Go back</a>
-      </form>
+      ${
+        passkey === 'none'
+          ? html`<p class="notice">
+              A yes about this machine has to be signed with a passkey, and you have none.
+              <a href="/passkeys">Add a passkey</a>, then come back.
+            </p>`
+          : html`<form
+            method="post"
+            action="/approvals/${incident.id}/decide"
+            class="confirm"
+            ${passkey && html`data-passkey="get" data-options="${verbatim(JSON.stringify(passkey))}"`}
+          >
+            ${hidden({ ...proof, choice, reason })} ${passkey && passkeyField()}
+            <button class="${isolate ? 'danger' : 'primary'}" ${passkey && html`disabled`}>
+              ${isolate ? 'Isolate' : 'Keep'} ${incident.hostname}${!isolate && ' connected'}
+            </button>
+            <a class="back" href="/approvals/${incident.id}">Go back</a>
+          </form>`
+      }
       <section aria-labelledby="facts-title">
         <h2 id="facts-title">You decide on this</h2>
         ${facts(incident)}

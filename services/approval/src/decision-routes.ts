@@ -30,13 +30,15 @@ const Form = z.strictObject({
   digest: z.string().regex(/^[0-9a-f]{64}$/),
   choice: z.enum(['isolate', 'leave']),
   reason: Reason,
+  /** What the reader's passkey signed. */
+  passkey: z.string().max(32_768).optional(),
 });
 type Form = z.infer<typeof Form>;
 const CHOICE_KEPT_MS = 10 * 60_000;
 
 /** The list, the incident with its question, the confirmation and the decision. */
 export function decisionRoutes(app: FastifyInstance, parts: Parts): void {
-  const { config, incidents, board, policy, sign, log, decisions } = parts;
+  const { config, incidents, board, passkeys, policy, sign, log, decisions } = parts;
   app.get('/', { config: LOOKING }, async (request, reply) => {
     const who = await whoLooks(request, reply);
     return who ? listPage(frameFor(request, who, config), board.cards()) : reply;
@@ -74,6 +76,8 @@ export function decisionRoutes(app: FastifyInstance, parts: Parts): void {
     const { who, incident, form } = answer;
     if (form.choice === 'isolate' && !isFresh(who, Date.now())) return stepUp(request, who, incident, form);
 
+    const signed = { incidentId: incident.id, factsDigest: form.digest };
+    const proof = form.passkey ? await passkeys.check(who.person, form.passkey, signed) : undefined;
     const command = {
       incidentId: incident.id,
       outcome: form.choice,
@@ -84,6 +88,7 @@ export function decisionRoutes(app: FastifyInstance, parts: Parts): void {
       reason: form.reason,
       factsDigest: form.digest,
       authenticatedAt: new Date(who.authenticatedAt).toISOString(),
+      ...(proof && { passkey: proof }),
     };
     const result = await incidents.transact(incident, (state) =>
       sign(decide(state, command, policy.fallback(), new Date())),
@@ -160,14 +165,19 @@ export function decisionRoutes(app: FastifyInstance, parts: Parts): void {
     return reply.code(code).send(showIncident(request, who, parts, now, { message, ...entered }));
   }
 
-  function confirm(
+  async function confirm(
     request: FastifyRequest,
     who: SignedIn,
     incident: Incident,
     choice: Pick<Form, 'choice' | 'reason'>,
-  ): string {
-    const proof = { csrf: csrfToken(request, config, 'decide', incident.id), digest: factsDigest(incident) };
-    return confirmPage(frameFor(request, who, config), incident, choice, proof);
+  ): Promise<string> {
+    const digest = factsDigest(incident);
+    const proof = { csrf: csrfToken(request, config, 'decide', incident.id), digest };
+    const isAsked = choice.choice === 'isolate' && incident.question?.terms?.passkey;
+    const passkey = isAsked
+      ? ((await passkeys.request(who.person, { incidentId: incident.id, factsDigest: digest })) ?? 'none')
+      : undefined;
+    return confirmPage(frameFor(request, who, config), incident, choice, { ...proof, passkey });
   }
 
   async function stepUp(
@@ -239,7 +249,7 @@ function explain(refusal: Refusal, own: boolean): { code: number; message: strin
     case 'logged_on':
       return { code: 403, message: `${OBJECTIONS[refusal.because]} Nothing was changed by you.` };
     case 'passkey':
-      return { code: 403, message: 'A yes has to be signed with a passkey here. Nothing was changed by you.' };
+      return { code: 403, message: 'A yes has to be signed with your passkey here. Nothing was changed by you.' };
     case 'already_voted':
     case 'channel':
     case 'unknown_incident':

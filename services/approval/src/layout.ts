@@ -9,10 +9,12 @@ export type Frame = {
   signedIn?: { who: SignedIn; logoutToken: string } | undefined;
   /** Path of the event stream that tells the script when to look again. */
   events?: string;
+  /** Path of a script that this page needs. */
+  script?: string | undefined;
 };
 
 /** A whole page around its content. */
-export function page({ title, signedIn, events }: Frame, content: Content): string {
+export function page({ title, signedIn, events, script }: Frame, content: Content): string {
   const markup = html`<html lang="en">
     <head>
       <meta charset="utf-8" />
@@ -21,6 +23,7 @@ export function page({ title, signedIn, events }: Frame, content: Content): stri
       <link rel="icon" href="${ICON.path}" />
       <link rel="stylesheet" href="${STYLE.path}" />
       ${events && html`<script src="${SCRIPT.path}" defer></script>`}
+      ${script && html`<script src="${script}" defer></script>`}
     </head>
     <body data-events="${events ?? ''}">
       <a class="skip" href="#content">Skip to content</a>

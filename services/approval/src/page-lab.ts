@@ -20,6 +20,7 @@ import { Counter, Registry } from 'prom-client';
 import { Person } from '../../../test/e2e/person.ts';
 import { settings } from './config.ts';
 import { IncidentBoard } from './incident-board.ts';
+import { createPasskeys } from './passkeys.ts';
 import { policyInForce } from './policy.ts';
 import { createServer } from './server.ts';
 import { findSession, SESSION_COOKIE, type SignedIn } from './session-store.ts';
@@ -93,6 +94,7 @@ export async function startLab(env: Record<string, string> = {}, port?: number):
     incidents: bus.log,
     board,
     sessions,
+    passkeys: createPasskeys(await bus.bucket('passkeys'), url),
     policy,
     sign,
     log,

@@ -8,12 +8,14 @@ import session from '@fastify/session';
 import { fastify, type FastifyInstance } from 'fastify';
 import type { Counter } from 'prom-client';
 import { HOME, limitBadPosts } from './access.ts';
-import { ICON, SCRIPT, STYLE } from './assets.ts';
+import { ICON, PASSKEY_SCRIPT, SCRIPT, STYLE } from './assets.ts';
 import type { Config } from './config.ts';
 import { decisionRoutes } from './decision-routes.ts';
 import type { IncidentBoard } from './incident-board.ts';
 import { liveRoutes } from './live.ts';
 import { messagePage } from './message-page.ts';
+import { passkeyRoutes } from './passkey-routes.ts';
+import type { Passkeys } from './passkeys.ts';
 import type { PolicyInForce } from './policy.ts';
 import { releaseRoutes } from './release-routes.ts';
 import { type Bucket, SESSION_COOKIE, sessionStore } from './session-store.ts';
@@ -28,6 +30,7 @@ export type Parts = {
   incidents: EndpointLog;
   board: IncidentBoard;
   sessions: Bucket;
+  passkeys: Passkeys;
   policy: PolicyInForce;
   sign: Sign;
   log: Logger;
@@ -83,7 +86,7 @@ export async function createServer(parts: Parts): Promise<FastifyInstance> {
   });
 
   // Beside the pages and without a session, whose cookie has no place in an answer that caches may keep and share.
-  for (const { path, type, body } of [STYLE, SCRIPT, ICON]) {
+  for (const { path, type, body } of [STYLE, SCRIPT, PASSKEY_SCRIPT, ICON]) {
     app.get(path, (_request, reply) =>
       reply.header('cache-control', 'public, max-age=31536000, immutable').type(type).send(body),
     );
@@ -110,6 +113,7 @@ async function servePages(pages: FastifyInstance, parts: Parts): Promise<void> {
   await signInRoutes(pages, config, policy, log);
   decisionRoutes(pages, parts);
   releaseRoutes(pages, parts);
+  passkeyRoutes(pages, parts);
   liveRoutes(pages, parts);
 }
 

@@ -32,6 +32,8 @@ declare module 'fastify' {
   interface Session {
     signedIn?: SignedIn | undefined;
     pendingChoice?: PendingChoice | undefined;
+    /** What a passkey that is being added has to sign. */
+    passkeyChallenge?: string | undefined;
   }
 }
 
@@ -40,6 +42,7 @@ const Stored = z.object({
   cookie: z.object({ originalMaxAge: z.number().nullable(), expires: z.coerce.date() }),
   signedIn: SignedIn.optional(),
   pendingChoice: PendingChoice.optional(),
+  passkeyChallenge: z.string().optional(),
 });
 
 /** The few calls of a key-value bucket that sessions need. */

@@ -5,6 +5,7 @@ import { Counter } from 'prom-client';
 import { settings } from './config.ts';
 import { actOnDeadline, armOnNews, askOnNews, keepSnapshots } from './handler.ts';
 import { IncidentBoard } from './incident-board.ts';
+import { createPasskeys } from './passkeys.ts';
 import { policyInForce } from './policy.ts';
 import { recordPolicy } from './record-policy.ts';
 import { createServer } from './server.ts';
@@ -43,6 +44,7 @@ await runService({
       incidents: bus.log,
       board,
       sessions: await bus.bucket('sessions'),
+      passkeys: createPasskeys(await bus.bucket('passkeys'), config.PUBLIC_URL),
       policy,
       sign,
       log,
