@@ -2,7 +2,10 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CONSUMERS } from '@cordon/bus';
+import { eventId, IsolationRequested } from '@cordon/contracts';
 import { aDetection, aDetectionRaised } from '@cordon/contracts/builders';
+import { ask, decide } from '@cordon/incident';
+import { anAnswer, anAsking, someTerms } from '@cordon/incident/builders';
 import { expect, test } from 'vitest';
 import { cordon, startLab } from './lab.ts';
 
@@ -77,4 +80,42 @@ test('tags and platform that are not given are those of the last incident', asyn
   });
   expect(await machine('app-8')).toMatchObject({ tier: 'workstation', machine: { platform: 'unknown' } });
   await consumption.stop();
+});
+
+test('says which decisions another policy would have changed, and changes nothing', async () => {
+  await using lab = await startLab();
+  const terms = someTerms();
+  for (const hostname of ['app-7', 'app-8', 'dc-1']) {
+    const raised = aDetectionRaised(aDetection({ hostname }));
+    await lab.bus.log.append(raised);
+    await lab.bus.log.transact(raised, (state) => ask(state, () => anAsking(), new Date()));
+    const outcome = hostname === 'app-8' ? 'leave' : 'isolate';
+    await lab.bus.log.transact(raised, (state) =>
+      decide(state, anAnswer(state.incident, { outcome }), terms, new Date()),
+    );
+    if (outcome === 'leave') continue;
+    const incidentId = (await lab.bus.log.load(raised)).state.incident?.id ?? '';
+    const id = eventId('isolation.requested', incidentId);
+    const data = { incidentId, alreadyWanted: false };
+    await lab.bus.log.append(
+      IsolationRequested.create({ id, source: '/test', at: new Date(), endpoint: raised, data }),
+    );
+  }
+  const before = (await lab.jsm.streams.info('CORDON_EVENTS')).state.messages;
+  const env = { ...lab.env, OIDC_APPROVER_GROUP: 'approvers' };
+  const whatIf = (...argv: string[]) => cordon(env, ['policy', 'what-if', '--since', '1h', ...argv]);
+
+  const { code, out, err } = await whatIf();
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+  expect(out).toMatch(
+    /dc-1 +critical +isolated by Alice +1 of 2 votes\n1 of 3 decisions would have been different\.\n$/,
+  );
+  const file = await policyFile('tiers: [{ name: all }]\nprotected: { hosts: [app-*] }\n');
+  expect(JSON.parse((await whatIf('--file', file, '--json')).out)).toMatchObject([
+    { past: { machine: { hostname: 'app-7' } }, tier: 'all', how: ['never isolated: host app-7 matches app-*'] },
+  ]);
+  expect((await whatIf('--file', await policyFile('tiers: [{ name: all }]'))).out).toBe(
+    'None of 3 decisions would have been different.\n',
+  );
+  expect((await lab.jsm.streams.info('CORDON_EVENTS')).state.messages).toBe(before);
 });

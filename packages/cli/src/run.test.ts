@@ -38,6 +38,7 @@ test('wrong usage is one sentence and exit code 2', async () => {
     ['incidents', '--state', 'odd'],
     ['policy', 'check', 'a', 'b'],
     ['policy', 'explain'],
+    ['policy', 'what-if'],
     ['simulate'],
     ['simulate', '--url', 'nonsense'],
     ['incidents', '--env-file', '/nowhere/at/all'],

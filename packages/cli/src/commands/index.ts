@@ -8,6 +8,7 @@ import { incident } from './incident.ts';
 import { incidents } from './incidents.ts';
 import { policyCheck } from './policy-check.ts';
 import { policyExplain } from './policy-explain.ts';
+import { policyWhatIf } from './policy-what-if.ts';
 import { replay } from './replay.ts';
 import { simulate } from './simulate.ts';
 import { tail } from './tail.ts';
@@ -25,6 +26,7 @@ export const COMMANDS: readonly Command[] = [
   replay,
   policyCheck,
   policyExplain,
+  policyWhatIf,
   simulate,
   topology,
 ];

@@ -1,4 +1,4 @@
-import type { Incident } from '@cordon/incident';
+import { type Incident, machineOf } from '@cordon/incident';
 import { explain, type Machine } from '@cordon/policy';
 import { connectBroker } from '../broker.ts';
 import { type Command, CommandError, type Context, EXIT, parse } from '../command.ts';
@@ -59,8 +59,4 @@ async function lastSeen(context: Context, hostname: string): Promise<Machine | u
     context.err(`${visible(error.message)} Only what is given here is known of ${visible(hostname)}.\n`);
   }
   return last && machineOf(last);
-}
-
-function machineOf({ hostname, detection: { device, metadata } }: Incident): Machine {
-  return { hostname, tags: metadata.labels ?? [], platform: device.os?.name.toLowerCase() ?? 'unknown' };
 }
