@@ -1,9 +1,15 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { createServer, type RequestListener } from 'node:http';
 import { startBroker, startIdentityProvider, startLimaCharlie, startMail, startSlack } from '@cordon/sandbox';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { clockFinding } from './doctor/clock.ts';
 import { cordon } from './lab.ts';
 
+const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+const keys = {
+  DECISION_SIGNING_KEY: privateKey.export({ type: 'pkcs8', format: 'der' }).toString('base64'),
+  DECISION_PUBLIC_KEYS: publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
+};
 const secrets = {
   LIMACHARLIE_API_KEY: 'an-api-key-nobody-may-see',
   LIMACHARLIE_WEBHOOK_SECRETS: 'a-webhook-secret-nobody-may-see',
@@ -24,6 +30,7 @@ async function startAll() {
   });
   const env: Record<string, string> = {
     ...secrets,
+    ...keys,
     NATS_URL: broker.url.replace('//', '//operator:broker-password-nobody-may-see@'),
     LIMACHARLIE_OID: oid,
     LIMACHARLIE_API_URL: limaCharlie.apiUrl,
@@ -58,6 +65,7 @@ type Found = { check: string; status: string; says: string; fix?: string };
 async function doctor(changes: Record<string, string | undefined> = {}) {
   const { code, out } = await cordon({ ...all.env, ...changes }, ['doctor', '--json']);
   expect(out).not.toContain('nobody-may-see');
+  expect(out).not.toContain(keys.DECISION_SIGNING_KEY);
   const found: Found[] = JSON.parse(out);
   return { code, wrong: found.filter(({ status }) => status === 'wrong'), found };
 }
@@ -67,13 +75,21 @@ test('where everything is right it says so, and exits with 0', async () => {
   expect(found.filter(({ status }) => status !== 'ok')).toEqual([]);
   expect(code).toBe(0);
   const checks = ['broker', 'topology', 'clock', 'LimaCharlie key', 'webhook secret', 'Slack', 'Slack channel'];
-  expect(found.map(({ check }) => check)).toEqual([...checks, 'mail', 'sign-in', 'sign-in client', 'clock']);
+  expect(found.map(({ check }) => check)).toEqual([
+    ...checks,
+    'mail',
+    'sign-in',
+    'sign-in client',
+    'clock',
+    'policy',
+    'decision keys',
+  ]);
 });
 
 test('what is not configured is said, and is not wrong', async () => {
   const { code, out } = await cordon({ NATS_URL: all.env['NATS_URL'] }, ['doctor']);
   expect(code).toBe(0);
-  for (const check of ['LimaCharlie key', 'webhook secret', 'Slack', 'mail', 'sign-in']) {
+  for (const check of ['LimaCharlie key', 'webhook secret', 'Slack', 'mail', 'sign-in', 'decision keys']) {
     expect(out).toMatch(new RegExp(`^- ${check} +not configured`, 'm'));
   }
 });
@@ -143,6 +159,23 @@ const BROKEN: [string, Record<string, string | undefined>, Found][] = [
     'client secret',
     { OIDC_CLIENT_SECRET: 'wrong' },
     wrong('sign-in client', /invalid_client/, /^Check OIDC_CLIENT_ID and/),
+  ],
+  [
+    'policy',
+    { POLICY_FILE: '/nowhere/policy.yaml' },
+    wrong('policy', /^\/nowhere\/policy.yaml: cannot be read \(ENOENT\)$/, /^Correct POLICY_FILE/),
+  ],
+  [
+    'signing key',
+    { DECISION_SIGNING_KEY: 'nobody-may-see' },
+    wrong('decision keys', /must be an Ed25519 private key/, /^Correct DECISION_SIGNING_KEY/),
+  ],
+  [
+    'public key of another',
+    {
+      DECISION_PUBLIC_KEYS: generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+    },
+    wrong('decision keys', /every decision would be refused$/, /^Set DECISION_PUBLIC_KEYS to/),
   ],
   ['client id', { OIDC_CLIENT_ID: 'nobody' }, wrong('sign-in client', /invalid_client/, /^Check OIDC_CLIENT_ID and/)],
 ];

@@ -1,5 +1,6 @@
 import { type Command, EXIT, parse } from '../command.ts';
 import { checkBroker } from '../doctor/broker.ts';
+import { checkDecisions } from '../doctor/decisions.ts';
 import type { Check, Finding } from '../doctor/finding.ts';
 import { checkLimaCharlie } from '../doctor/limacharlie.ts';
 import { checkMail } from '../doctor/mail.ts';
@@ -7,7 +8,7 @@ import { checkSignIn } from '../doctor/sign-in.ts';
 import { checkSlack } from '../doctor/slack.ts';
 import { visible } from '../visible.ts';
 
-const CHECKS: Check[] = [checkBroker, checkLimaCharlie, checkSlack, checkMail, checkSignIn];
+const CHECKS: Check[] = [checkBroker, checkLimaCharlie, checkSlack, checkMail, checkSignIn, checkDecisions];
 const MARKS = { ok: '✓', off: '-', wrong: '✗' } as const;
 
 export const doctor: Command = {
