@@ -114,7 +114,7 @@ const MOMENTS: Record<string, string> = {
   'detection.raised': 'Detected',
   'approval.requested': 'Team asked',
   'approval.voted': 'Said yes; more persons have to agree',
-  'approval.reminded': 'Reminded: nobody has decided yet',
+  'approval.reminded': 'Reminded: not decided yet',
   'approval.escalated': 'Escalated',
   'approval.decided': 'Decided',
   'notification.overdue': 'A channel could not be reached; its approvers were told another way',
@@ -145,7 +145,7 @@ const OUTCOMES: Record<string, string> = {
 export function describeMoment(moment: Incident['history'][number]): { what: string; note?: string | undefined } {
   if (moment.type === 'approval.escalated') {
     return {
-      what: moment.note === 'expired' ? 'Escalated: the question expired' : 'Escalated: nobody has decided yet',
+      what: moment.note === 'expired' ? 'Escalated: the question expired' : 'Escalated: not decided yet',
     };
   }
   if (moment.type === 'approval.decided') return { what: OUTCOMES[moment.note ?? ''] ?? 'Decided' };
