@@ -1,4 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { freePort, SERVICES, startBroker, startService, startSystem } from '@cordon/sandbox';
 import { expect, test } from 'vitest';
 import { eventually } from './person.ts';
@@ -82,6 +85,21 @@ test.each(SERVICES)('%s names every missing setting at once and exits with 1', a
     expect(output.includes(`${setting}: is required`)).toBe(isOwn);
   }
 });
+
+test.each(['approval', 'isolation-executor'] as const)(
+  '%s names every fault of its policy and exits with 1',
+  async (name) => {
+    await using broker = await startBroker();
+    const policy = join(await mkdtemp(join(tmpdir(), 'cordon-policy-')), 'policy.yaml');
+    await writeFile(policy, 'tiers:\n  - name: all\n    quorum: 99\n    mach: []\n');
+    const env = { ...SETTINGS[name], NATS_URL: broker.url, POLICY_FILE: policy };
+    const service = await startService({ name, env });
+    await eventually(() => (service.pid === undefined ? true : undefined), 'the end');
+    expect(service.output()).toContain(`${name}: bad configuration`);
+    expect(service.output()).toContain('policy.yaml:3:13: tiers[0].quorum: must be at most 10 persons');
+    expect(service.output()).toContain('policy.yaml:4:5: tiers[0].mach: unknown key');
+  },
+);
 
 test('each service idles below 120 MB resident', async () => {
   await using system = await startSystem({});

@@ -1,3 +1,4 @@
+import { ConfigurationError } from '@cordon/service';
 import { isMap, isNode, type Document, type LineCounter } from 'yaml';
 import { z } from 'zod';
 
@@ -6,7 +7,7 @@ export type Path = readonly PropertyKey[];
 export type Fault = { path: Path; key?: string; message: string };
 
 /** A policy that cannot be used, with every fault at once: file, line, column and what it should be. */
-export class PolicyError extends Error {
+export class PolicyError extends ConfigurationError {
   override readonly name = 'PolicyError';
   readonly faults: readonly string[];
   constructor(faults: readonly string[], options?: ErrorOptions) {

@@ -34,7 +34,7 @@ export function list() {
 
 /** A setting or secret that is wrong, with every fault at once. Never shows a value. */
 export class ConfigurationError extends Error {
-  override readonly name = 'ConfigurationError';
+  override readonly name: string = 'ConfigurationError';
 }
 
 /**

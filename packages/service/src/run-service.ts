@@ -81,7 +81,10 @@ export async function runService<Shape extends z.ZodRawShape>({
     onHandled: (consumer, outcome) => handled.inc({ consumer, outcome }),
   });
   bus = connection;
-  running = await start({ config, host: common.HOST, bus: connection, log, metrics });
+  running = await start({ config, host: common.HOST, bus: connection, log, metrics }).catch((error: unknown) => {
+    if (!(error instanceof ConfigurationError)) throw error;
+    return refuse(name, [error.message]);
+  });
   log.info({ adminPort: admin.port }, 'started');
 
   const ended = await Promise.race([
@@ -101,6 +104,10 @@ function readSettings<Common extends z.ZodRawShape, Own extends z.ZodRawShape>(
   const config = attempt(() => loadConfig(ownShape, env));
   if (!('fault' in common) && !('fault' in config)) return { common: common.value, config: config.value };
   const faults = [common, config].map((result) => ('fault' in result ? result.fault : '')).filter(Boolean);
+  return refuse(name, faults);
+}
+
+function refuse(name: string, faults: string[]): never {
   process.stderr.write(`${name}: bad configuration\n${faults.join('\n')}\n`);
   process.exit(1);
 }
