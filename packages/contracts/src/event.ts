@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { z } from 'zod';
 
 /** One path segment of a subject: LimaCharlie ids are UUID-shaped, sometimes with letters beyond hex. */
@@ -58,5 +58,5 @@ export function eventId(type: string, ...causes: string[]): string {
 
 /** Lower-case hex SHA-256 of a text (as UTF-8) or of bytes. */
 export function sha256(content: string | Uint8Array): string {
-  return createHash('sha256').update(content).digest('hex');
+  return hash('sha256', content);
 }

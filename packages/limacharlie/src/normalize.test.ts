@@ -12,10 +12,11 @@ const names = (await readdir(fixtures))
   .map((file) => file.replace('.expected.json', ''));
 const read = async (file: string): Promise<unknown> => JSON.parse(await readFile(new URL(file, fixtures), 'utf8'));
 
+/** As it is read from the log. */
 function normalized(record: unknown) {
   const result = normalize(record, rawOf(record), receivedAt);
   if ('problem' in result) throw new Error(result.problem);
-  return result.detection;
+  return Detection.parse(JSON.parse(JSON.stringify(result.detection)));
 }
 function problemOf(record: unknown): string {
   const result = normalize(record, rawOf(record), receivedAt);
