@@ -4,6 +4,7 @@ import { normalize, type WebhookRecord } from '@cordon/limacharlie';
 import type { Logger } from '@cordon/service';
 import { Counter, type Registry } from 'prom-client';
 import type { Outcome } from './answers.ts';
+import { createEndOfTurn } from './end-of-turn.ts';
 import { createLookUps } from './look-ups.ts';
 import { createMemory } from './memory.ts';
 
@@ -40,6 +41,7 @@ export function createKeeper({ bus, log, metrics }: { bus: Store; log: Logger; m
     registers: [metrics],
   });
   const remembered = createMemory();
+  const endOfTurn = createEndOfTurn();
 
   /** `detectionId` where there is one: the API's copy of a record differs from the webhook's, so its bytes do not tell. */
   async function quarantine(
@@ -117,6 +119,7 @@ export function createKeeper({ bus, log, metrics }: { bus: Store; log: Logger; m
       endpoint,
       data: { detection, raw },
     });
+    await endOfTurn();
     const { duplicate } = await bus.log.append(event);
     if (duplicate) return 'duplicate';
     detections.inc({ severity: severityName(detection.severity_id).toLowerCase() });
