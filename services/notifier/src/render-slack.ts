@@ -26,7 +26,7 @@ import {
   SENTENCE_MAX,
   wasCut,
 } from '@cordon/text';
-import type { KnownBlock } from '@slack/web-api';
+import type { Button, KnownBlock } from '@slack/web-api';
 import { AT_THE_DEADLINE, caseOf, FULL_TEXT, isOpenQuestion, type News, tellMoment } from './moments.ts';
 import type { SlackContent } from './slack.ts';
 
@@ -57,6 +57,7 @@ export function renderIncident(incident: Incident, publicUrl: string): SlackCont
           action_id: 'open_incident',
           ...(isOpen && { style: 'primary' as const }),
         },
+        ...(incident.status === 'asked' && incident.question?.terms?.slackDecides ? [decideHere(incident)] : []),
       ],
     },
     source === undefined
@@ -115,6 +116,11 @@ function renderMoment(incident: Incident, moment: Moment): SlackContent {
       context(`${what}, ${mrkdwnDate(new Date(moment.at))}`),
     ],
   };
+}
+
+/** Approval hears of it, and shows the question to those who may answer. */
+function decideHere({ id }: Incident): Button {
+  return { type: 'button', text: plain('Decide in Slack', 75), action_id: 'decide', value: id };
 }
 
 function statusLine(headline: string, host: string): string {

@@ -1,4 +1,5 @@
 import { eventId } from '@cordon/contracts';
+import { someTerms } from '@cordon/incident/builders';
 import type { SlackMessage } from '@cordon/sandbox';
 import { expect, test } from 'vitest';
 import { aMachine, startWorld } from './testing.ts';
@@ -42,6 +43,25 @@ test('tells the whole story in one message and its thread', async () => {
   for (const sent of [message, ...message.replies])
     expect(sent).toMatchObject({ unfurlLinks: false, unfurlMedia: false });
   expect((await world.bus.log.load(machine.endpoint)).state.incident?.sent).toHaveLength(7);
+});
+
+test('has a button to decide in Slack where policy allows it, until it is decided', async () => {
+  await using world = await startWorld({ mail: false });
+  const [here, onThePage] = [aMachine({ hostname: 'WIN-HERE' }), aMachine({ hostname: 'WIN-PAGE' })];
+  const actionsOf = (hostname: string) => {
+    const message = world.slack.messages().find((candidate) => words(candidate).includes(hostname));
+    return message?.blocks.flatMap((block) => (block.type === 'actions' ? block.elements : [])) ?? [];
+  };
+  await world.happen(here.detected(), here.asked(someTerms({ slackDecides: true })));
+  await world.happen(onThePage.detected(), onThePage.asked(someTerms({ slackDecides: false })));
+  await expect.poll(() => world.done('notifier-slack'), SLOW).toBe(4);
+  expect(actionsOf('WIN-HERE').map(({ action_id, value }) => [action_id, value])).toEqual([
+    ['open_incident', undefined],
+    ['decide', here.incidentId],
+  ]);
+  expect(actionsOf('WIN-PAGE').map(({ action_id }) => action_id)).toEqual(['open_incident']);
+  await world.happen(here.decided('leave', 'a planned exercise'));
+  await expect.poll(() => actionsOf('WIN-HERE').map(({ action_id }) => action_id), SLOW).toEqual(['open_incident']);
 });
 
 test('a no says: Machine not isolated.', async () => {

@@ -14,6 +14,7 @@ import {
   ReleaseConfirmed,
   ReleaseRequested,
   sha256,
+  type Terms,
 } from '@cordon/contracts';
 import { evolve, type Incident, incidentIdOf, NOTHING_HAPPENED } from '@cordon/incident';
 import { type Broker, type Mail, type Slack, startBroker, startMail, startSlack } from '@cordon/sandbox';
@@ -65,10 +66,16 @@ export function aMachine(first: Found = {}) {
         data: { detection, raw: { media_type: 'application/json', sha256: sha256('{}'), size: 2, body: '{}' } },
       });
     },
-    asked: (): CordonEvent =>
+    asked: (terms?: Terms): CordonEvent =>
       ApprovalRequested.create({
         ...envelope('approval.requested'),
-        data: { incidentId, expiresAt: '2031-02-03T04:05:06.000Z', votesNeeded: 1, why: 'Always.' },
+        data: {
+          incidentId,
+          expiresAt: '2031-02-03T04:05:06.000Z',
+          votesNeeded: 1,
+          why: 'Always.',
+          ...(terms && { terms }),
+        },
       }),
     decided: (outcome: 'isolate' | 'leave' | 'expired', reason?: string): CordonEvent =>
       ApprovalDecided.create({
