@@ -94,7 +94,7 @@ export function createInteractivity(parts: {
     /** Submits a modal with what was filled in, by `action_id`. */
     async submit(user: string, viewId: string, filled: Record<string, string>): Promise<SlackOutcome> {
       const view = views.of(user).find(({ id }) => id === viewId);
-      if (!view) return { ok: false, error: 'there is no such view' };
+      if (!view?.modal.submit) return { ok: false, error: 'there is nothing to submit' };
       Object.assign(view, { errors: {}, trouble: undefined });
       const form = fillIn(view.modal, filled);
       if ('errors' in form) {

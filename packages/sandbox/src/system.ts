@@ -57,6 +57,7 @@ const Secrets = z.object({
   webhook: z.string(),
   apiKey: z.string(),
   slackToken: z.string(),
+  slackSigning: z.string(),
   oidcClient: z.string(),
   session: z.string(),
   signing: z.string(),
@@ -124,12 +125,14 @@ export async function startSystem({
           await startSlack({
             port: ports.slack ?? 0,
             token: secrets.slackToken,
+            signingSecret: secrets.slackSigning,
             channel: CHANNEL,
             channelName: 'incident-response',
             ...withState(file('slack.json')),
           }),
           (part) => part.close(),
         );
+    slack?.setInteractionsUrl(`http://127.0.0.1:${approvalPort}/slack/interactions`);
     const mail = has('SMTP_URL')
       ? undefined
       : keep(await startMail({ port: ports.mail ?? 0, ...withState(file('mail.json')) }), (part) => part.close());
@@ -156,7 +159,12 @@ export async function startSystem({
         OFFLINE_POLL_SECONDS: '2',
         CONFIRM_POLL_SECONDS: '1',
       }),
-      ...(slack && { SLACK_BOT_TOKEN: secrets.slackToken, SLACK_CHANNEL: CHANNEL, SLACK_API_URL: slack.apiUrl }),
+      ...(slack && {
+        SLACK_BOT_TOKEN: secrets.slackToken,
+        SLACK_SIGNING_SECRET: secrets.slackSigning,
+        SLACK_CHANNEL: CHANNEL,
+        SLACK_API_URL: slack.apiUrl,
+      }),
       ...(mail && { SMTP_URL: mail.url, EMAIL_FROM: 'cordon@cordon.example', EMAIL_TO: 'soc@cordon.example' }),
       ...(identityProvider && {
         OIDC_ISSUER: identityProvider.issuer,
@@ -240,6 +248,7 @@ function readSecrets(path: string | undefined): z.infer<typeof Secrets> {
     webhook: random(),
     apiKey: random(),
     slackToken: `xoxb-${random()}`,
+    slackSigning: random(),
     oidcClient: random(),
     session: random(),
     signing: generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'der' }).toString('base64'),
