@@ -5,7 +5,7 @@ export { PolicyError } from './faults.ts';
 export { loadPolicy, watchPolicy, type WatchedPolicy } from './load-policy.ts';
 export { type Machine, protectedBy, protectedHosts, tierOf } from './match.ts';
 export { parsePolicy, type Policy } from './parse-policy.ts';
-export { accountsOf, slackPerson } from './people.ts';
+export { accountsOf, issuerName, slackPerson } from './people.ts';
 export type { AutoRule, Tier } from './schema.ts';
 export { type Defaults, termsFor } from './terms.ts';
 export { type Difference, type PastDecision, whatIf } from './what-if.ts';

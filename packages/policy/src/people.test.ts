@@ -16,6 +16,7 @@ test('a Slack user is a person only where the policy says so', () => {
     groups: ['soc'],
   });
   expect(slackPerson(policy, 'T01', 'U02', bob.issuer)?.person.issuer).toBe('https://other.example');
+  expect(slackPerson(policy, 'T01', 'U01', `${bob.issuer}/`)?.person.issuer).toBe(bob.issuer);
   expect(slackPerson(policy, 'T02', 'U01', bob.issuer)).toBeUndefined();
 });
 

@@ -11,7 +11,12 @@ export function slackPerson(
   const found = policy.slack_users[`${team}/${user}`];
   if (!found) return undefined;
   const { groups, ...person } = found;
-  return { person: { ...person, issuer: found.issuer ?? issuer }, groups };
+  return { person: { ...person, issuer: issuerName(found.issuer ?? issuer) }, groups };
+}
+
+/** One name for each identity provider: OpenID takes an address with and without a slash at its end for the same. */
+export function issuerName(issuer: string): string {
+  return issuer.replace(/\/$/, '');
 }
 
 /** The accounts on endpoints that are a person's: what policy lists, the account name, the e-mail address. */

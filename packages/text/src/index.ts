@@ -3,6 +3,7 @@ export {
   context,
   factLines,
   line,
+  link,
   mrkdwnDate,
   plain,
   preformatted,

@@ -59,6 +59,11 @@ export function line(element: RichTextElement): RichTextElement[] {
   return [element, { type: 'text', text: '\n' }];
 }
 
+/** A link to a place of ours, in words of ours. */
+export function link(url: string, words: string): RichTextElement {
+  return { type: 'link', url, text: words };
+}
+
 /** Each fact in a line of its own. */
 export function factLines(facts: Fact[]): RichTextElement[] {
   return facts.flatMap(({ label, value }) => [

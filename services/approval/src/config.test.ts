@@ -1,6 +1,6 @@
 import { loadConfig } from '@cordon/service';
 import { expect, test } from 'vitest';
-import { settings } from './config.ts';
+import { settings, slackOf } from './config.ts';
 import { SIGNING_KEY } from './page-lab.ts';
 
 const valid = {
@@ -39,4 +39,21 @@ test.each([
   expect(load).toThrow(`${name}: `);
   expect(load).toThrow(why);
   expect(load).not.toThrow('secret');
+});
+
+test('people decide in Slack where a secret or a token says how Slack reaches us', () => {
+  const load = (env: Record<string, string>) => slackOf(loadConfig(settings, { ...valid, ...env }));
+  const bot = { SLACK_BOT_TOKEN: 'xoxb-1' };
+  expect(load({})).toBeUndefined();
+  expect(load(bot)).toBeUndefined();
+  expect(load({ ...bot, SLACK_SIGNING_SECRET: 'signing' })).toEqual({
+    token: 'xoxb-1',
+    apiUrl: 'https://slack.com/api/',
+    signingSecret: 'signing',
+    appToken: undefined,
+  });
+  expect(load({ ...bot, SLACK_APP_TOKEN: 'xapp-1' })).toMatchObject({ appToken: 'xapp-1', signingSecret: undefined });
+  expect(() => load({ SLACK_SIGNING_SECRET: 'signing' })).toThrow('SLACK_BOT_TOKEN: is required');
+  expect(() => load({ ...bot, SLACK_APP_TOKEN: 'xoxb-1' })).toThrow('SLACK_APP_TOKEN: must be an app-level token');
+  expect(() => load({ SLACK_API_URL: 'http://slack.example/api/' })).toThrow('SLACK_API_URL: must be https');
 });

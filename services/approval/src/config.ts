@@ -1,4 +1,4 @@
-import { list, port, signingKey } from '@cordon/service';
+import { ConfigurationError, list, port, signingKey } from '@cordon/service';
 import { z } from 'zod';
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
@@ -38,5 +38,29 @@ export const settings = {
   /** Where the policy is silent: how long a question stays open, and the same finding is not asked about again. */
   APPROVAL_EXPIRY_MINUTES: z.coerce.number().positive().default(30),
   APPROVAL_QUIET_MINUTES: z.coerce.number().nonnegative().default(60),
+  /** Deciding in Slack: its requests are signed with this secret, or come over a socket that this token opens. */
+  SLACK_SIGNING_SECRET: z.string().min(1).optional(),
+  SLACK_APP_TOKEN: z.string().startsWith('xapp-', 'must be an app-level token (xapp-...)').optional(),
+  SLACK_BOT_TOKEN: z.string().min(1).optional(),
+  SLACK_API_URL: secureUrl.default('https://slack.com/api/'),
 };
 export type Config = z.infer<z.ZodObject<typeof settings>>;
+
+export type SlackSettings = {
+  token: string;
+  apiUrl: string;
+  signingSecret: string | undefined;
+  appToken: string | undefined;
+};
+
+/** How people decide in Slack; nothing where they do not. */
+export function slackOf(config: Config): SlackSettings | undefined {
+  const { SLACK_SIGNING_SECRET: signingSecret, SLACK_APP_TOKEN: appToken, SLACK_BOT_TOKEN: token } = config;
+  if (signingSecret === undefined && appToken === undefined) return undefined;
+  if (token === undefined) {
+    throw new ConfigurationError(
+      '  SLACK_BOT_TOKEN: is required (or SLACK_BOT_TOKEN_FILE) where people decide in Slack: it opens the question',
+    );
+  }
+  return { token, apiUrl: config.SLACK_API_URL, signingSecret, appToken };
+}

@@ -1,6 +1,5 @@
 import {
   decide,
-  describe,
   factsDigest,
   hasVoted,
   type Incident,
@@ -12,19 +11,15 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { ACTING, approverWhoActs, currentIncident, frameFor, LOOKING, whoActs, whoLooks } from './access.ts';
 import { confirmPage, stepUpPage } from './confirm-page.ts';
-import { type Ability, incidentPage, OBJECTIONS, type Returned } from './incident-page.ts';
+import { type Ability, incidentPage, type Returned } from './incident-page.ts';
 import { listPage } from './list-page.ts';
 import { csrfToken } from './protect.ts';
+import { Reason } from './reason.ts';
+import { explain, FACTS_CHANGED } from './refusals.ts';
 import type { Parts } from './server.ts';
 import { type PendingChoice, SESSION_COOKIE, type SignedIn } from './session-store.ts';
 import { isFresh } from './sign-in.ts';
 
-/** What a person gives as the reason. Browsers send line breaks as two characters and count them as one. */
-export const Reason = z
-  .string()
-  .overwrite((text) => text.replaceAll('\r\n', '\n').trim())
-  .min(5)
-  .max(500);
 const Form = z.strictObject({
   csrf: z.string(),
   digest: z.string().regex(/^[0-9a-f]{64}$/),
@@ -224,37 +219,4 @@ export async function keepChoice(request: FastifyRequest, choice: PendingChoice)
 export function pendingChoice(request: FastifyRequest, incident: Incident): PendingChoice | undefined {
   const pending = request.session.pendingChoice;
   return pending?.incidentId === incident.id && Date.now() - pending.at < CHOICE_KEPT_MS ? pending : undefined;
-}
-
-const FACTS_CHANGED =
-  'New facts arrived while you were deciding. Nothing was decided yet: read them below and answer again.';
-
-/** A refusal in words. `own` is true where the reader made the decision that stands. */
-function explain(refusal: Refusal, own: boolean): { code: number; message: string } {
-  const late = { code: 410, message: 'Too late: the question has expired. Nothing was changed by you.' };
-  const notOpen = { code: 409, message: 'This question is not open. Nothing was changed by you.' };
-  switch (refusal.because) {
-    case 'expired':
-      return refusal.incident.question ? late : notOpen;
-    case 'facts_changed':
-      return { code: 409, message: FACTS_CHANGED };
-    case 'already_decided': {
-      const { incident } = refusal;
-      if (incident.decision?.outcome === 'expired') return late;
-      const winner = own ? 'You' : (incident.decision?.decidedBy?.name ?? 'Somebody else');
-      const outcome = describe(incident).headline.replace(/\.$/, '');
-      return { code: 409, message: `${winner} already decided: ${outcome}. This answer was not taken.` };
-    }
-    case 'not_in_group':
-    case 'logged_on':
-      return { code: 403, message: `${OBJECTIONS[refusal.because]} Nothing was changed by you.` };
-    case 'passkey':
-      return { code: 403, message: 'A yes has to be signed with your passkey here. Nothing was changed by you.' };
-    case 'already_voted':
-    case 'channel':
-    case 'unknown_incident':
-    case 'not_releasable':
-      return notOpen;
-  }
-  return notOpen;
 }

@@ -2,6 +2,7 @@ import { type Detection, severityName } from '@cordon/contracts';
 import type { Content } from '@cordon/html';
 import { canRelease, describe, describeMoment, type Incident } from '@cordon/incident';
 import { type Frame, page, time } from './layout.ts';
+import { OBJECTIONS } from './refusals.ts';
 import { html, verbatim } from './visible.ts';
 
 const SYMBOLS = { question: '?', waiting: '…', trouble: '!', contained: '✓', over: '–' } as const;
@@ -17,12 +18,6 @@ export type Ability =
       hasVoted: boolean;
     }
   | { role: 'viewer' };
-
-/** Why somebody who may decide elsewhere may not decide here. */
-export const OBJECTIONS = {
-  not_in_group: 'You are in no group that may decide about this machine.',
-  logged_on: 'Your own account was at work on this machine, so others have to decide.',
-};
 
 /** What a form was sent back for, and what had been entered. */
 export type Returned = { message: string; choice?: string | undefined; reason?: string | undefined };

@@ -6,9 +6,11 @@ import {
   freePort,
   type IdentityProvider,
   type ServiceProcess,
+  type Slack,
   startBroker,
   startIdentityProvider,
   startService,
+  startSlack,
 } from '@cordon/sandbox';
 import { createLogger } from '@cordon/service';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -16,10 +18,13 @@ import { Person } from '../../../test/e2e/person.ts';
 import { CLIENT_SECRET, SECRET, SIGNING_KEY } from './page-lab.ts';
 import { SESSION_COOKIE } from './session-store.ts';
 
+const SLACK = { token: 'xoxb-of-the-tests', appToken: 'xapp-of-the-tests' };
+
 let broker: Broker;
 let bus: Bus;
 let service: ServiceProcess;
 let provider: IdentityProvider | undefined;
+let slack: Slack;
 let url: string;
 let env: Record<string, string>;
 let startProvider: () => Promise<IdentityProvider>;
@@ -28,6 +33,7 @@ beforeAll(async () => {
   const [port, providerPort] = [await freePort(), await freePort()];
   url = `http://127.0.0.1:${port}`;
   broker = await startBroker();
+  slack = await startSlack({ ...SLACK, channel: 'C0' });
   bus = await connectBus({ url: broker.url, name: 'test', log: createLogger('test', 'silent') });
   env = {
     NATS_URL: broker.url,
@@ -40,6 +46,9 @@ beforeAll(async () => {
     OIDC_VIEWER_GROUP: 'cordon-viewers',
     SESSION_SECRET: SECRET,
     DECISION_SIGNING_KEY: SIGNING_KEY,
+    SLACK_BOT_TOKEN: SLACK.token,
+    SLACK_APP_TOKEN: SLACK.appToken,
+    SLACK_API_URL: slack.apiUrl,
     LOG_LEVEL: 'trace',
   };
   startProvider = () =>
@@ -55,6 +64,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await service?.[Symbol.asyncDispose]();
   await provider?.close();
+  await slack?.close();
   await bus?.close();
   await broker?.[Symbol.asyncDispose]();
 });
@@ -141,4 +151,14 @@ test('bad settings are all named, and no value is shown', async () => {
   expect(bad.output()).toContain('PUBLIC_URL: must be https');
   expect(bad.output()).toContain('OIDC_CLIENT_ID: is required');
   expect(bad.output()).not.toContain('too-short-secret');
+});
+
+test('listens to Slack over a socket for as long as it runs, and tells nobody its tokens', async () => {
+  await expect.poll(() => slack.sockets()).toBe(1);
+  await service.stop();
+  await expect.poll(() => slack.sockets()).toBe(0);
+  await service.start();
+  await service.ready();
+  await expect.poll(() => slack.sockets()).toBe(1);
+  for (const secret of Object.values(SLACK)) expect(service.output()).not.toContain(secret);
 });

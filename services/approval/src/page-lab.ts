@@ -18,13 +18,15 @@ import { Signer } from '@fastify/cookie';
 import type { FastifyInstance, Session } from 'fastify';
 import { Counter, Registry } from 'prom-client';
 import { Person } from '../../../test/e2e/person.ts';
-import { settings } from './config.ts';
+import { settings, slackOf } from './config.ts';
 import { IncidentBoard } from './incident-board.ts';
 import { createPasskeys } from './passkeys.ts';
 import { policyInForce } from './policy.ts';
 import { createServer } from './server.ts';
 import { findSession, SESSION_COOKIE, type SignedIn } from './session-store.ts';
 import { signWith } from './sign.ts';
+import { slackApi } from './slack-api.ts';
+import { answerSlack } from './slack-decisions.ts';
 
 export const SECRET = 'session-secret-of-the-tests-0123456789';
 export const CLIENT_SECRET = 'client-secret-of-the-tests';
@@ -83,22 +85,21 @@ export async function startLab(env: Record<string, string> = {}, port?: number):
   const decided = new Counter({ name: 'n', help: 'n', labelNames: ['outcome'], registers: [new Registry()] });
   const sign = signWith(config.DECISION_SIGNING_KEY);
   const loaded = loadPolicy(config.POLICY_FILE);
-  const policy = policyInForce(() => loaded, {
-    approverGroup: APPROVERS,
-    expiryMs: EXPIRY_MS,
-    quietMs: 60 * 60_000,
-    mail: [],
-  });
+  const policy = policyInForce(
+    () => loaded,
+    { approverGroup: APPROVERS, expiryMs: EXPIRY_MS, quietMs: 60 * 60_000, mail: [] },
+    config.OIDC_ISSUER,
+  );
+  const shared = { config, incidents: bus.log, policy, sign, log, decisions: decided };
+  const slack = slackOf(config);
+  const answer = slack && answerSlack({ ...shared, slack: slackApi(slack) });
+  const signingSecret = slack?.signingSecret;
   const app = await createServer({
-    config,
-    incidents: bus.log,
+    ...shared,
     board,
     sessions,
     passkeys: createPasskeys(await bus.bucket('passkeys'), url),
-    policy,
-    sign,
-    log,
-    decisions: decided,
+    ...(answer && signingSecret !== undefined && { slack: { signingSecret, answer } }),
   });
   await app.listen({ host: '127.0.0.1', port: listenPort });
 

@@ -1,6 +1,10 @@
 import type { Person, Terms } from '@cordon/contracts';
 import { type Asking, type Incident, machineOf } from '@cordon/incident';
-import { accountsOf, autoRuleFor, type Defaults, type Policy, termsFor } from '@cordon/policy';
+import { accountsOf, autoRuleFor, type Defaults, type Policy, slackPerson, termsFor } from '@cordon/policy';
+import type { SlackUser } from './slack-interactions.ts';
+
+/** A Slack user whom the policy names. */
+export type SlackMember = { person: Person; groups: string[] };
 
 /** The policy as this service needs it, always as it is in force now. */
 export interface PolicyInForce {
@@ -8,16 +12,30 @@ export interface PolicyInForce {
   /** For questions that were asked before there were terms. */
   fallback(): Terms;
   accountsOf(person: Person): string[];
+  /** Who somebody on Slack is; nothing where the policy does not say. */
+  slackMember(who: SlackUser): SlackMember | undefined;
   /** Every group whose members may decide something. */
   deciders(): ReadonlySet<string>;
 }
 
-/** What is asked, according to the policy that `current` gives. */
-export function policyInForce(current: () => Policy, defaults: Defaults): PolicyInForce {
+/**
+ * What is asked, according to the policy that `current` gives. `slackIssuer` is who identifies the people on Slack, and
+ * absent where nobody listens to them.
+ */
+export function policyInForce(current: () => Policy, defaults: Defaults, slackIssuer?: string): PolicyInForce {
   return {
-    asking: (incident, at) => askingOf(current(), incident, defaults, at),
+    asking(incident, at) {
+      const asking = askingOf(current(), incident, defaults, at);
+      // No button where nobody hears it.
+      return {
+        ...asking,
+        terms: { ...asking.terms, slackDecides: slackIssuer !== undefined && asking.terms.slackDecides },
+      };
+    },
     fallback: () => termsFor(current(), { hostname: '', tags: [], platform: '' }, defaults, new Date()).terms,
     accountsOf: (person) => accountsOf(current(), person),
+    slackMember: ({ team, user }) =>
+      slackIssuer === undefined ? undefined : slackPerson(current(), team, user, slackIssuer),
     deciders: () => new Set([defaults.approverGroup, ...current().tiers.flatMap((tier) => tier.deciders ?? [])]),
   };
 }

@@ -21,6 +21,8 @@ import { releaseRoutes } from './release-routes.ts';
 import { type Bucket, SESSION_COOKIE, sessionStore } from './session-store.ts';
 import type { Sign } from './sign.ts';
 import { signInRoutes } from './sign-in.ts';
+import type { AnswerSlack } from './slack-decisions.ts';
+import { slackRoutes } from './slack-routes.ts';
 
 const IDLE_MINUTES = 15;
 const BODY_LIMIT = 64 * 1024;
@@ -35,11 +37,13 @@ export type Parts = {
   sign: Sign;
   log: Logger;
   decisions: Counter<'outcome'>;
+  /** Where Slack posts to us. */
+  slack?: { signingSecret: string; answer: AnswerSlack } | undefined;
 };
 
 /** The pages, with everything around them that keeps strangers, scanners and other sites from deciding. */
 export async function createServer(parts: Parts): Promise<FastifyInstance> {
-  const { config, log } = parts;
+  const { config, log, slack } = parts;
   const app = fastify({
     logger: false,
     trustProxy: config.TRUST_PROXY ?? false,
@@ -91,6 +95,7 @@ export async function createServer(parts: Parts): Promise<FastifyInstance> {
       reply.header('cache-control', 'public, max-age=31536000, immutable').type(type).send(body),
     );
   }
+  if (slack) await app.register(async (routes) => slackRoutes(routes, slack.signingSecret, slack.answer));
   await app.register((pages) => servePages(pages, parts));
   return app;
 }

@@ -1,4 +1,5 @@
 import { Person } from '@cordon/contracts';
+import { issuerName } from '@cordon/policy';
 import { isSamePerson } from '@cordon/incident';
 import type { Logger } from '@cordon/service';
 import type { FastifyInstance, FastifyReply, FastifyRequest, Session } from 'fastify';
@@ -177,7 +178,7 @@ export async function signInRoutes(
     if (!role) throw new NoRole(claims.sub);
     const said = Claims.partial().parse(profile);
     const person = Person.parse({
-      issuer: claims.iss,
+      issuer: issuerName(claims.iss),
       subject: claims.sub,
       name: (said.name ?? said.preferred_username ?? said.email ?? claims.sub).slice(0, 255),
       email: said.email,

@@ -2,7 +2,7 @@ import { CONSUMERS } from '@cordon/bus';
 import { watchPolicy } from '@cordon/policy';
 import { runService } from '@cordon/service';
 import { Counter } from 'prom-client';
-import { settings } from './config.ts';
+import { settings, slackOf } from './config.ts';
 import { actOnDeadline, armOnNews, askOnNews, keepSnapshots } from './handler.ts';
 import { IncidentBoard } from './incident-board.ts';
 import { createPasskeys } from './passkeys.ts';
@@ -10,6 +10,9 @@ import { policyInForce } from './policy.ts';
 import { recordPolicy } from './record-policy.ts';
 import { createServer } from './server.ts';
 import { signWith } from './sign.ts';
+import { slackApi } from './slack-api.ts';
+import { answerSlack } from './slack-decisions.ts';
+import { listenOnSocket } from './slack-socket.ts';
 
 await runService({
   name: 'approval',
@@ -17,6 +20,7 @@ await runService({
   settings,
   env: process.env,
   async start({ config, host, bus, log, metrics }) {
+    const slack = slackOf(config);
     const record = recordPolicy(bus.log, log);
     const watched = watchPolicy(
       config.POLICY_FILE,
@@ -24,33 +28,42 @@ await runService({
       (err) => log.error({ err }, 'the changed policy is not valid: the one before stays in force'),
     );
     await record(watched.current());
-    const policy = policyInForce(() => watched.current(), {
-      approverGroup: config.OIDC_APPROVER_GROUP,
-      expiryMs: config.APPROVAL_EXPIRY_MINUTES * 60_000,
-      quietMs: config.APPROVAL_QUIET_MINUTES * 60_000,
-      mail: [],
-    });
+    if (!slack && watched.current().tiers.some((tier) => tier.slack === 'buttons')) {
+      log.warn({}, 'the policy lets people decide in Slack, but without Slack settings they decide on the page');
+    }
+    const policy = policyInForce(
+      () => watched.current(),
+      {
+        approverGroup: config.OIDC_APPROVER_GROUP,
+        expiryMs: config.APPROVAL_EXPIRY_MINUTES * 60_000,
+        quietMs: config.APPROVAL_QUIET_MINUTES * 60_000,
+        mail: [],
+      },
+      slack && config.OIDC_ISSUER,
+    );
     const sign = signWith(config.DECISION_SIGNING_KEY);
     const board = new IncidentBoard();
     const watch = await bus.log.watchIncidents((incident) => board.update(incident));
     const decisions = new Counter({
       name: 'cordon_approvals_total',
-      help: 'Decisions taken by people on the page',
+      help: 'Decisions taken by people',
       labelNames: ['outcome'],
       registers: [metrics],
     });
+    const shared = { config, incidents: bus.log, policy, sign, log, decisions };
+    const answer = slack && answerSlack({ ...shared, slack: slackApi(slack) });
     const app = await createServer({
-      config,
-      incidents: bus.log,
+      ...shared,
       board,
       sessions: await bus.bucket('sessions'),
       passkeys: createPasskeys(await bus.bucket('passkeys'), config.PUBLIC_URL),
-      policy,
-      sign,
-      log,
-      decisions,
+      ...(answer && slack.signingSecret !== undefined && { slack: { signingSecret: slack.signingSecret, answer } }),
     });
     await app.listen({ host, port: config.PORT });
+    const socket =
+      answer && slack.appToken !== undefined
+        ? listenOnSocket({ appToken: slack.appToken, apiUrl: slack.apiUrl, log }, answer)
+        : undefined;
 
     return {
       consumptions: [
@@ -68,6 +81,7 @@ await runService({
       ],
       async close() {
         watched.close();
+        await socket?.close();
         await app.close();
       },
     };
