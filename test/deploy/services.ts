@@ -37,6 +37,8 @@ export const SECRETS: Record<string, string> = {
   DECISION_SIGNING_KEY: privateKey.export({ type: 'pkcs8', format: 'der' }).toString('base64'),
   LIMACHARLIE_API_KEY: '00000000-0000-0000-0000-000000000000',
   SLACK_BOT_TOKEN: 'bot-token',
+  SLACK_SIGNING_SECRET: 'slack-signing-secret',
+  SLACK_APP_TOKEN: 'xapp-app-token',
   SMTP_URL: 'smtp://user:password@mail.example.com:587',
 };
 

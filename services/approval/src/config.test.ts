@@ -41,8 +41,9 @@ test.each([
   expect(load).not.toThrow('secret');
 });
 
+const load = (env: Record<string, string>) => slackOf(loadConfig(settings, { ...valid, ...env }));
+
 test('people decide in Slack where a secret or a token says how Slack reaches us', () => {
-  const load = (env: Record<string, string>) => slackOf(loadConfig(settings, { ...valid, ...env }));
   const bot = { SLACK_BOT_TOKEN: 'xoxb-1' };
   expect(load({})).toBeUndefined();
   expect(load(bot)).toBeUndefined();
