@@ -1,7 +1,8 @@
 import type { Content } from '@cordon/html';
 import type { Incident } from '@cordon/incident';
 import { PASSKEY_SCRIPT } from './assets.ts';
-import { effect, facts, reasonField, type Returned } from './incident-page.ts';
+import { facts } from './facts.ts';
+import { effect, reasonField, type Returned } from './incident-page.ts';
 import { type Frame, page } from './layout.ts';
 import { passkeyField } from './passkey-page.ts';
 import { html, verbatim } from './visible.ts';

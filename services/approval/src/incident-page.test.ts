@@ -48,7 +48,8 @@ describe('facts written by an attacker', () => {
     const faulty = await alice.post(action, { ...fields, reason: `because ${name}` });
     expect(faulty.status).toBe(422);
     await expect.poll(async () => (await alice.get('/')).body).toContain(`<strong>${shown}</strong>`);
-    const pages = [page, confirmation, faulty, await alice.get('/')];
+    const facts = await alice.get(`/approvals/${incident.id}/facts`);
+    const pages = [page, confirmation, faulty, facts, await alice.get('/')];
     for (const { body } of pages) {
       expect(body).toContain(shown);
       expect(body).not.toMatch(/<script(?! src="\/assets\/)|<img|<!channel|onerror=alert\('/);
@@ -62,11 +63,12 @@ describe('facts written by an attacker', () => {
     await lab.expire(incident);
   });
 
-  test('a command line of 32 KB is there to its end', async () => {
+  test('a command line of 32 KB shows its end, and is there in full on a page of its own', async () => {
     const commandLine = `${'A'.repeat(32_000)}<the end>`;
     const { id } = await lab.asked({ detection: aDetection({ commandLine }) });
-    const page = await (await lab.signedIn()).get(`/approvals/${id}`);
-    expect(page.body).toContain(escaped(commandLine));
+    const alice = await lab.signedIn();
+    expect((await alice.get(`/approvals/${id}`)).body).toContain(escaped('AAA<the end>'));
+    expect((await alice.get(`/approvals/${id}/facts`)).body).toContain(escaped(commandLine));
   });
 
   test('what is sent to us is what was entered, hidden characters and all', async () => {

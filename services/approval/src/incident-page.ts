@@ -1,6 +1,6 @@
-import { type Detection, severityName } from '@cordon/contracts';
 import type { Content } from '@cordon/html';
 import { canRelease, describe, describeMoment, type Incident } from '@cordon/incident';
+import { facts } from './facts.ts';
 import { type Frame, page, time } from './layout.ts';
 import { OBJECTIONS } from './refusals.ts';
 import { html, verbatim } from './visible.ts';
@@ -63,65 +63,6 @@ export function status(incident: Incident): Content {
     ${deadline && html`<p>Without an answer by ${time(deadline.expiresAt, { deadline: true })} the machine stays connected.</p>`}
     ${incident.suppressedCount > 0 && html`<p>Seen ${incident.suppressedCount} more times since. Not asked about again for a while.</p>`}
   </div>`;
-}
-
-/** The facts a person decides on. Everything in them may be written by an attacker. */
-export function facts(incident: Incident): Content {
-  const { detection } = incident;
-  const process = detection.evidences[0]?.process;
-  const parent = process?.parent_process;
-  const [, ...others] = incident.findings;
-  const link = detection.finding_info.src_url;
-  return html`<dl class="facts" data-live="facts">
-    ${row('Detection', html`<strong>${detection.finding_info.title}</strong> <span class="severity s${detection.severity_id}">${severityName(detection.severity_id)}</span>`)}
-    ${row('Machine', `${incident.hostname}${detection.device.os ? ` (${detection.device.os.name})` : ''}`)}
-    ${row('User', process?.user?.name)} ${row('Program', process?.file?.path ?? process?.file?.name)}
-    ${row('Command line', process?.cmd_line && html`<pre>${process.cmd_line}</pre>`)}
-    ${row('Started by', parent && html`<pre>${parent.cmd_line ?? parent.file?.path ?? parent.file?.name}</pre>`)}
-    ${row('SHA-256', hashOf(detection) && html`<code>${hashOf(detection)}</code>`)}
-    ${row('When', time(new Date(detection.start_time ?? detection.time).toISOString()))}
-    ${row('Detections', incident.detectionCount > 1 && String(incident.detectionCount))}
-    ${row(
-      'Also seen',
-      others.length > 0 &&
-        html`<ul>
-          ${others.map(
-            (finding) =>
-              html`<li>
-                ${finding.title}${finding.count > 1 && ` (${finding.count} times)`}
-                <pre>${finding.commandLine ?? finding.filePath}</pre>
-              </li>`,
-          )}${incident.findingsDropped > 0 && html`<li>and ${incident.findingsDropped} more detections</li>`}
-        </ul>`,
-    )}
-    ${row('Addresses', [detection.device.ip, detection.device.external_ip].filter(Boolean).join(', '))}
-    ${row('About this rule', detection.finding_info.desc)} ${row('ATT&CK', attacks(detection))}
-    ${row('Sensor', html`<code>${incident.endpointId}</code>`)}
-    ${row('LimaCharlie', link && html`<a href="${link}" rel="noreferrer noopener" target="_blank">Open the timeline in LimaCharlie</a>`)}
-  </dl>`;
-}
-
-function row(label: string, value: Content): Content {
-  return (
-    value &&
-    html`<div>
-      <dt>${label}</dt>
-      <dd>${value}</dd>
-    </div>`
-  );
-}
-
-function hashOf(detection: Detection): string | undefined {
-  return detection.evidences[0]?.process?.file?.hashes?.find((hash) => hash.algorithm_id === 3)?.value;
-}
-
-function attacks(detection: Detection): string {
-  return (detection.finding_info.attacks ?? [])
-    .map(
-      ({ tactic, technique, sub_technique }) =>
-        sub_technique?.uid ?? technique?.uid ?? `${tactic?.name} (${tactic?.uid})`,
-    )
-    .join(', ');
 }
 
 function question(incident: Incident, ability: Ability, returned: Returned | undefined): Content {

@@ -11,6 +11,7 @@ import { HOME, limitBadPosts } from './access.ts';
 import { ICON, PASSKEY_SCRIPT, SCRIPT, STYLE } from './assets.ts';
 import type { Config } from './config.ts';
 import { decisionRoutes } from './decision-routes.ts';
+import { factsRoute } from './facts-route.ts';
 import type { IncidentBoard } from './incident-board.ts';
 import { liveRoutes } from './live.ts';
 import { messagePage } from './message-page.ts';
@@ -119,6 +120,7 @@ async function servePages(pages: FastifyInstance, parts: Parts): Promise<void> {
   decisionRoutes(pages, parts);
   releaseRoutes(pages, parts);
   passkeyRoutes(pages, parts);
+  factsRoute(pages, parts);
   liveRoutes(pages, parts);
 }
 

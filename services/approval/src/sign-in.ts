@@ -20,7 +20,7 @@ const GROUPS_KEPT = 500;
 export const FRESH_SECONDS = 300;
 
 /** Sign-in may only lead back to one of our own pages. */
-const RETURN_TO = /^\/(passkeys|approvals\/[0-9a-f]{32}(\/release)?(\?confirm=1)?)?$/;
+const RETURN_TO = /^\/(passkeys|approvals\/[0-9a-f]{32}(\/release|\/facts)?(\?confirm=1)?)?$/;
 
 /** What has to be remembered between leaving for the provider and coming back. */
 const Transaction = z.object({
