@@ -19,10 +19,13 @@ function longLine(length: number): string {
   return start.padEnd(length - 'the end'.length, 'SQBFAFgAIAAoAE4AZQB3AC0A').concat('the end');
 }
 
-test('the question about one finding is small', async () => {
-  const { id } = await lab.asked();
-  const { body } = await (await lab.signedIn()).get(`/approvals/${id}`);
-  expect(Buffer.byteLength(body + STYLE.body)).toBeLessThan(MOST / 2);
+test('every page is small, and the question is half of that', async () => {
+  const [open, contained] = [await lab.asked(), await lab.contained()];
+  const alice = await lab.signedIn();
+  const weigh = async (path: string): Promise<number> => Buffer.byteLength((await alice.get(path)).body + STYLE.body);
+  expect(await weigh(`/approvals/${open.id}`)).toBeLessThan(MOST / 2);
+  for (const path of ['/', `/approvals/${contained.id}`, `/approvals/${contained.id}/release`])
+    expect(await weigh(path)).toBeLessThan(MOST);
 });
 
 test('twenty findings with long command lines fit too, and nothing is out of reach', async () => {

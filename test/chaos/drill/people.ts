@@ -51,7 +51,7 @@ const HABITS: readonly Answer[][] = [
 ];
 
 const LOOK_MS = 1000;
-/** The page takes 20 posts a minute of one session, and a sign-in is fresh for five minutes. */
+/** The page takes 10 reviews and 10 decisions a minute of one session, and a sign-in is fresh for five minutes. */
 const POSTS_MAX = 16;
 const MINUTE_MS = 60_000;
 const FRESH_MS = 4 * MINUTE_MS;
