@@ -117,6 +117,13 @@ const STATES: Record<string, () => Promise<Page>> = {
     await page.getByRole('button', { name: /^Isolate/ }).waitFor();
     return page;
   },
+  'one yes of two': async () => {
+    const page = await open(await lab.signedIn());
+    await answer(page, await lab.asked({ votesNeeded: 2 }), 'Yes');
+    await page.getByRole('button', { name: /^Isolate/ }).click();
+    await page.getByText('one more yes is missing').waitFor();
+    return page;
+  },
   'step-up': async () => {
     const page = await open(await lab.signedIn(STALE));
     await answer(page, await lab.asked(), 'Yes');
@@ -142,6 +149,12 @@ const STATES: Record<string, () => Promise<Page>> = {
     const page = await open(await lab.signedIn());
     await page.goto(`/approvals/${id}/release`);
     await page.getByRole('checkbox').waitFor();
+    return page;
+  },
+  passkeys: async () => {
+    const page = await open(await lab.signedIn());
+    await page.goto('/passkeys');
+    await page.getByRole('button', { name: 'Add a passkey' }).waitFor();
     return page;
   },
   'nothing here': async () => {
