@@ -20,12 +20,13 @@ const silent: Logger = {
   getLevel: () => LogLevel.ERROR,
 };
 
-function clientOf(slack: Slack, token = 'xoxb-sandbox'): WebClient {
+/** Patient, but where what never answers is waited for. */
+function clientOf(slack: Slack, token = 'xoxb-sandbox', timeout = 10_000): WebClient {
   return new WebClient(token, {
     slackApiUrl: slack.apiUrl,
     retryConfig: { retries: 0 },
     rejectRateLimitedCalls: true,
-    timeout: 500,
+    timeout,
     logger: silent,
   });
 }
@@ -164,19 +165,19 @@ test.for<[fault: SlackFault, code: string]>([
   [{ kind: 'error', error: 'is_archived' }, 'slack_webapi_platform_error'],
 ])('the client sees %o as %s, and nothing or the one message is stored', async ([fault, code]) => {
   await using slack = await start();
-  const client = clientOf(slack);
+  const client = clientOf(slack, 'xoxb-sandbox', fault.kind === 'hang' ? 500 : 10_000);
   for (const stored of [false, true]) {
     slack.faults.add({ ...fault, stored, times: 1 });
     await expect(client.chat.postMessage({ channel, text: 'x' })).rejects.toMatchObject({ code });
     expect(slack.messages()).toHaveLength(stored ? 1 : 0);
   }
-  await client.chat.postMessage({ channel, text: 'after the faults' });
+  await clientOf(slack).chat.postMessage({ channel, text: 'after the faults' });
   expect(slack.messages()).toHaveLength(2);
 });
 
 test('can stop in the middle of a reply, and leave out how long to wait', async () => {
   await using slack = await start();
-  const client = clientOf(slack);
+  const client = clientOf(slack, 'xoxb-sandbox', 500);
   slack.faults.add({ kind: 'stalled-body', stored: true, times: 1 });
   await expect(client.chat.postMessage({ channel, text: 'x' })).rejects.toMatchObject({ name: 'TimeoutError' });
   expect(slack.messages()).toHaveLength(1);
