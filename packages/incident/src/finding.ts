@@ -25,12 +25,15 @@ export function findingOf(detection: Detection, at: string): Finding {
 }
 
 /**
- * A digest of exactly the facts a person decides on: the target, the detection, and every distinct finding.
+ * A digest of exactly the facts a person decides on: the target, the question, the detection, and every distinct finding.
  * Counters are left out on purpose, or a storm of the same finding would make deciding impossible.
  */
 export function factsDigest(incident: Incident): string {
-  const { id, tenantId, endpointId, hostname, detection, findings } = incident;
+  const { id, tenantId, endpointId, hostname, question, detection, findings } = incident;
   return sha256(
-    JSON.stringify([id, tenantId, endpointId, hostname, detection.uid, findings.map((finding) => finding.fingerprint)]),
+    JSON.stringify([
+      [id, tenantId, endpointId, hostname, question?.eventId ?? null, detection.uid],
+      findings.map((finding) => finding.fingerprint),
+    ]),
   );
 }

@@ -259,7 +259,10 @@ test('what a guard holds is asked about again, of more persons, and the first de
   const data = { incidentId: log.incident().id, code: 'blast_radius', explanation: 'Too many.' };
   log.append(IsolationHeld.create({ ...log.about(2), data }));
   expect(log.incident().status).toBe('held');
+  const seen = factsDigest(log.incident());
   log.ask(3, { votesNeeded: 2, override: 'blast_radius' });
+  // A form that was opened for the first question is no answer to the second.
+  expect(log.answer('isolate', bob, 3, { factsDigest: seen })).toMatchObject({ refused: { because: 'facts_changed' } });
   expect(log.incident()).toMatchObject({ status: 'asked', question: { votes: [], votesNeeded: 2 } });
   expect(log.incident().decision).toBeUndefined();
   log.answer('isolate', alice, 4);
