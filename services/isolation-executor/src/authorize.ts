@@ -34,6 +34,29 @@ export function objectionToIsolation(event: Decided, incident: Incident, authori
   return objectionTo(event, incident, authority, now) ?? objectionToDeciders(event.data, incident, authority.policy);
 }
 
+/**
+ * Why an event that nobody waits for was not put there by approval; nothing where it is one that was carried out, and is
+ * only delivered again.
+ */
+export function intrusionOf(
+  event: Decided | ReleaseAsked,
+  incident: Incident | undefined,
+  { keys }: Authority,
+): string | undefined {
+  const forgery = forgeryOf(event, keys);
+  if (forgery !== undefined) return forgery;
+  const standing = event.type === 'approval.decided' ? incident?.decision : incident?.release;
+  const isInPlace = incident?.history.some(({ type, seq }) => type === event.type && seq === event.seq);
+  if (standing?.eventId !== event.id || isInPlace) return undefined;
+  return 'This was decided once and carried out, and came again at another place. Find out who can write to the broker.';
+}
+
+function forgeryOf(event: Decided | ReleaseAsked, keys: readonly KeyObject[]): string | undefined {
+  const authenticity = authenticityOf(event, keys);
+  if (authenticity === 'authentic') return undefined;
+  return `This did not come from Cordon's approval service. ${FALSE[authenticity]} Find out who can write to the broker.`;
+}
+
 /** Why a release must not be carried out. */
 export function objectionToRelease(event: ReleaseAsked, incident: Incident, authority: Authority, now: Date) {
   return objectionTo(event, incident, authority, now);
@@ -45,13 +68,8 @@ function objectionTo(
   { keys, tenantId, maxAgeMs }: Authority,
   now: Date,
 ): Objection | undefined {
-  const authenticity = authenticityOf(event, keys);
-  if (authenticity !== 'authentic') {
-    return {
-      code: 'not_authentic',
-      explanation: `This did not come from Cordon's approval service. ${FALSE[authenticity]} Find out who can write to the broker.`,
-    };
-  }
+  const forgery = forgeryOf(event, keys);
+  if (forgery !== undefined) return { code: 'not_authentic', explanation: forgery };
   const { device, metadata } = incident.detection;
   if (event.tenantId !== tenantId || metadata.tenant_uid !== tenantId || device.uid !== event.endpointId) {
     return {
@@ -81,6 +99,12 @@ function objectionToDeciders(
   policy: Policy,
 ): Objection | undefined {
   const machine = machineOf(incident);
+  if (incident.question?.override !== override) {
+    return {
+      code: 'earlier_question',
+      explanation: `The decision answers an earlier question. Meanwhile more persons have to agree to isolate ${incident.hostname}.`,
+    };
+  }
   if (rule !== undefined) {
     const { severity_id: severityId, finding_info: info } = incident.detection;
     const own = autoRuleFor(policy, machine, { rule: info.analytic?.name ?? info.title, severityId });

@@ -1,4 +1,4 @@
-import type { Bus, Handler } from '@cordon/bus';
+import { type Bus, type Handler, PermanentError } from '@cordon/bus';
 import {
   type CordonEvent,
   eventId,
@@ -13,7 +13,7 @@ import {
   type StoredEvent,
 } from '@cordon/contracts';
 import { type Incident, machineOf } from '@cordon/incident';
-import { type Authority, objectionToIsolation, objectionToRelease } from './authorize.ts';
+import { type Authority, intrusionOf, objectionToIsolation, objectionToRelease } from './authorize.ts';
 import type { BlastRadius } from './blast-radius.ts';
 import { type Edr, failureOf } from './edr.ts';
 import { judge, type Limits } from './judge.ts';
@@ -33,7 +33,12 @@ export function executeOnDecision(log: Log, edr: Edr, guards: Guards): Handler<S
       event.type === 'approval.decided'
         ? await isolate(event, incident, edr, guards)
         : await release(event, incident, edr, guards);
-    if (!outcome) return;
+    if (!outcome) {
+      const intrusion = intrusionOf(event, incident, guards.authority());
+      // No event about it: that would change an incident which this has no part in. Operators hear of a dead letter.
+      if (intrusion !== undefined) throw new PermanentError(intrusion);
+      return;
+    }
     await log.append(outcome);
     const { endpointId, data } = event;
     const code = 'code' in outcome.data ? outcome.data.code : undefined;
