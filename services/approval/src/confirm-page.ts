@@ -2,7 +2,7 @@ import type { Content } from '@cordon/html';
 import type { Incident } from '@cordon/incident';
 import { PASSKEY_SCRIPT } from './assets.ts';
 import { facts } from './facts.ts';
-import { effect, reasonField, type Returned } from './incident-page.ts';
+import { effect, isAwaitingSensor, reasonField, type Returned } from './incident-page.ts';
 import { type Frame, page } from './layout.ts';
 import { passkeyField } from './passkey-page.ts';
 import { html, verbatim } from './visible.ts';
@@ -72,38 +72,53 @@ export function stepUpPage(frame: Omit<Frame, 'title'>, incident: Incident, what
   );
 }
 
-/** Asking for the release: as serious as the isolation was. */
+/** Asking for the release: as serious as the isolation was. Where the sensor has not followed yet, it cancels the isolation. */
 export function releasePage(
   frame: Omit<Frame, 'title'>,
   incident: Incident,
   csrf: string,
   returned: Partial<Returned>,
 ): string {
-  const title = `Release ${incident.hostname}?`;
+  const words = isAwaitingSensor(incident) ? CANCEL : RELEASE;
+  const action = `${words.action} ${incident.hostname}`;
   return page(
-    { ...frame, title },
-    html`<h1>${title}</h1>
+    { ...frame, title: `${action}?` },
+    html`<h1>${action}?</h1>
       ${returned.message && html`<p class="notice" role="alert">${returned.message}</p>`}
-      <p>
-        Releasing connects <strong>${incident.hostname}</strong> to the network again. Whatever runs on it can reach
-        out, and be reached, at once. Make sure that it is clean.
-      </p>
+      <p>${words.effect(html`<strong>${incident.hostname}</strong>`)}</p>
       <form method="post" action="/approvals/${incident.id}/release" class="decision" autocomplete="off">
         ${hidden({ csrf })}
         <label class="choice"
           ><input type="checkbox" name="checked" value="yes" required />
-          <span><strong>The machine was examined</strong> and may go back to the network.</span></label
+          <span>${words.check}</span></label
         >
         ${reasonField(returned.reason)}
-        <button class="danger">Release ${incident.hostname}</button>
+        <button class="danger">${action}</button>
         <a class="back" href="/approvals/${incident.id}">Go back</a>
       </form>
       <section aria-labelledby="facts-title">
-        <h2 id="facts-title">Why it was isolated</h2>
+        <h2 id="facts-title">${words.facts}</h2>
         ${facts(incident)}
       </section>`,
   );
 }
+
+const RELEASE = {
+  action: 'Release',
+  effect: (host: Content): Content =>
+    html`Releasing connects ${host} to the network again. Whatever runs on it can reach out, and be reached, at once.
+    Make sure that it is clean.`,
+  check: html`<strong>The machine was examined</strong> and may go back to the network.`,
+  facts: 'Why it was isolated',
+};
+const CANCEL = {
+  action: 'Cancel the isolation of',
+  effect: (host: Content): Content =>
+    html`LimaCharlie was told to isolate ${host}, and its sensor has not said that it did. Cancelling takes that back: the
+    machine stays connected, or is reconnected at once.`,
+  check: html`<strong>The machine may stay connected,</strong> although it was decided to isolate it.`,
+  facts: 'Why it was to be isolated',
+};
 
 function hidden(fields: Record<string, string>): Content {
   return Object.entries(fields).map(

@@ -79,15 +79,23 @@ function question(incident: Incident, ability: Ability, returned: Returned | und
     </section>`;
   }
   if (!canRelease(incident)) return html`<section data-live="question"></section>`;
+  const [title, why, action] = isAwaitingSensor(incident)
+    ? (['Not isolated yet', 'The isolation can still be cancelled.', 'Cancel the isolation of'] as const)
+    : (['The way back', 'When the machine is clean, it can be reconnected to the network.', 'Release'] as const);
   return html`<section aria-labelledby="release-title" data-live="question">
-    <h2 id="release-title">The way back</h2>
+    <h2 id="release-title">${title}</h2>
     ${
       ability.role === 'approver'
-        ? html`<p>When the machine is clean, it can be reconnected to the network.</p>
-            <p><a class="button" href="/approvals/${incident.id}/release">Release ${incident.hostname} …</a></p>`
-        : html`<p>An approver can release the machine.</p>`
+        ? html`<p>${why}</p>
+            <p><a class="button" href="/approvals/${incident.id}/release">${action} ${incident.hostname} …</a></p>`
+        : html`<p>An approver can ${action.toLowerCase()} the machine.</p>`
     }
   </section>`;
+}
+
+/** Whether asking for the release now cancels an isolation that the sensor has not confirmed. */
+export function isAwaitingSensor({ status: at }: Incident): boolean {
+  return at === 'requested' || at === 'pending' || at === 'unconfirmed';
 }
 
 function decision(incident: Incident, ability: Ability, returned: Returned | undefined): Content {
