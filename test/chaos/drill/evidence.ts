@@ -1,9 +1,11 @@
+import type { KeyObject } from 'node:crypto';
 import { decodeEvent, type StoredEvent } from '@cordon/contracts';
 import { type EndpointState, evolve, type Incident, NOTHING_HAPPENED } from '@cordon/incident';
 import type { ReceivedMail, SlackMessage } from '@cordon/sandbox';
+import { verificationKeys } from '@cordon/service';
 import type { Told } from './people.ts';
 import type { Outage } from './perform.ts';
-import type { Stage } from './stage.ts';
+import { DRIFT_POLL_SECONDS, type Stage } from './stage.ts';
 
 /** What can be seen from outside after a drill. */
 export type Evidence = {
@@ -14,8 +16,12 @@ export type Evidence = {
   /** How often the broker delivered something to each consumer, repetitions included. */
   deliveries: { consumer: string; count: number }[];
   isolationCalls: { sid: string; at: number }[];
+  releaseCalls: { sid: string }[];
   /** How often anybody asked LimaCharlie for a sensor's isolation. */
   looks: number;
+  driftPollMs: number;
+  /** Whose signature decisions must carry. */
+  keys: readonly KeyObject[];
   slack: SlackMessage[];
   mails: ReceivedMail[];
   outages: Outage[];
@@ -28,7 +34,7 @@ export type Evidence = {
 
 /** Reads the log once, and the records of the stand-ins. */
 export async function gather(
-  { cluster, limaCharlie, slack, mail, endings }: Stage,
+  { cluster, system, limaCharlie, slack, mail, endings }: Stage,
   seen: Pick<Evidence, 'accepted' | 'outages' | 'told' | 'restless'>,
 ): Promise<Evidence> {
   const messages = await cluster.read('CORDON_EVENTS');
@@ -45,6 +51,9 @@ export async function gather(
     })),
     deliveries: (await cluster.backlog()).map(({ consumer, deliveries }) => ({ consumer, count: deliveries })),
     isolationCalls: limaCharlie.calls.isolation.filter(({ method }) => method === 'POST'),
+    releaseCalls: limaCharlie.calls.isolation.filter(({ method }) => method === 'DELETE'),
+    driftPollMs: DRIFT_POLL_SECONDS * 1000,
+    keys: verificationKeys().parse(system.secrets['DECISION_PUBLIC_KEYS']),
     looks: limaCharlie.calls.counts['GET /v1/:sid/isolation'] ?? 0,
     slack: slack.messages(),
     mails: mail.mails(),

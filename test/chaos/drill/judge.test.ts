@@ -1,6 +1,16 @@
-import { type CordonEvent, eventId, IsolationConfirmed, IsolationRequested, NotificationSent } from '@cordon/contracts';
+import { generateKeyPairSync } from 'node:crypto';
+import {
+  ApprovalReminded,
+  ApprovalVoted,
+  type CordonEvent,
+  eventId,
+  IsolationConfirmed,
+  IsolationRequested,
+  NotificationSent,
+  signEvent,
+} from '@cordon/contracts';
 import { aDetection, aDetectionRaised, anEndpoint, stored } from '@cordon/contracts/builders';
-import { ask, decide, type EndpointState, evolve, NOTHING_HAPPENED } from '@cordon/incident';
+import { ask, decide, type EndpointState, evolve, NOTHING_HAPPENED, onTime } from '@cordon/incident';
 import { anAnswer, anAsking, someTerms } from '@cordon/incident/builders';
 import { expect, test } from 'vitest';
 import type { Evidence } from './evidence.ts';
@@ -9,6 +19,7 @@ import { SHORT } from './options.ts';
 import { createRandom } from './random.ts';
 import { planDrill } from './schedule.ts';
 
+const { publicKey, privateKey } = generateKeyPairSync('ed25519');
 const start = Date.now();
 const at = (seconds: number): Date => new Date(start + seconds * 1000);
 
@@ -19,7 +30,10 @@ function story() {
   const events: CordonEvent[] = [aDetectionRaised(detection, at(0))];
   const state = (): EndpointState => stored(events).reduce(evolve, NOTHING_HAPPENED);
   const append = (decision: ReturnType<typeof ask>): void => {
-    if ('events' in decision) events.push(...decision.events);
+    if ('refused' in decision) return;
+    events.push(
+      ...decision.events.map((event) => (event.type === 'approval.decided' ? signEvent(event, privateKey) : event)),
+    );
   };
   append(ask(state(), () => anAsking(), at(1)));
   const { incident } = state();
@@ -44,7 +58,10 @@ function story() {
     deadLetters: [],
     deliveries: [{ consumer: 'notifier-slack', count: 5 }],
     isolationCalls: [{ sid: endpoint.endpointId, at: start + 2500 }],
+    releaseCalls: [],
     looks: 2,
+    driftPollMs: 10_000,
+    keys: [publicKey],
     slack: [aPost(incidentId)],
     mails: [aMail(incidentId)],
     outages: [],
@@ -98,7 +115,14 @@ function aMail(incidentId: string): Evidence['mails'][number] {
 }
 
 const kill = (target: string, seconds: number): Evidence['outages'] => [
-  { did: 'kill', target, wasLeader: false, at: start + seconds * 1000, until: start + seconds * 1000 + 500 },
+  {
+    did: 'kill',
+    target,
+    wasLeader: false,
+    at: start + seconds * 1000,
+    until: start + seconds * 1000 + 500,
+    backAt: start + seconds * 1000 + 1500,
+  },
 ];
 
 const plan = (seed: number) => planDrill({ ...SHORT, seed, kills: 30, pauses: 6 }, createRandom(seed));
@@ -120,7 +144,7 @@ test('finds what is lost, doubled, stuck, missing and untrue', () => {
 
   expect(but({ accepted: new Set([...evidence.accepted, 'another']) })).toEqual(['lost']);
   expect(but({ events: stored([...events, raised]) })).toEqual(['doubled detection']);
-  expect(but({ events: stored([...events, decided]) })).toEqual(['doubled decision']);
+  expect(but({ events: stored([...events, decided]) })).toEqual(['doubled decision', 'doubled vote']);
   expect(but({ events: stored(events.slice(0, 4)) })).toEqual(['stuck incident']);
   expect(but({ events: stored(events.slice(0, 2)), isolationCalls: [], told: [] })).toEqual(['stuck incident']);
   expect(but({ restless: ['executor-watch 0+1'] })).toEqual(['stuck incident']);
@@ -131,10 +155,55 @@ test('finds what is lost, doubled, stuck, missing and untrue', () => {
   expect(but({ isolationCalls: [...evidence.isolationCalls, { sid: 'another', at: 0 }] })).toEqual([
     'isolation nobody decided',
   ]);
-  expect(but({ told: [{ incidentId, subject: 'bob', outcome: 'leave' }] })).toEqual(['decision that is another']);
+  expect(but({ told: [{ incidentId, subject: 'bob', outcome: 'leave' }] })).toEqual(['answer that does not stand']);
   expect(but({ slack: [], mails: [] })).toEqual(['incident without one', 'question without one']);
-  expect(but({ looks: 1000 })).toEqual(['more than 12 looks']);
+  expect(but({ looks: 1000 })).toEqual(['more than 52 looks']);
   expect(but({ deadLetters: [{ consumer: 'approval-ask', reason: 'no' }] })).toEqual(['given up on']);
+});
+
+test('finds what is wrong with votes, signatures, reminders and the time', () => {
+  const { evidence, events, incidentId } = story();
+  const [raised, asked, decided, ...rest] = events;
+  if (raised?.type !== 'detection.raised' || asked?.type !== 'approval.requested') throw new Error('no question');
+  if (decided?.type !== 'approval.decided') throw new Error('no decision');
+  const [vote] = decided.data.votes ?? [];
+  if (!vote) throw new Error('no vote');
+  const but = (log: CordonEvent[], changes: Partial<Evidence> = {}): string[] =>
+    faultsOf({ ...evidence, events: stored(log), ...changes });
+  const about = (id: string, seconds: number) => ({ id, source: '/cordon/test', at: at(seconds), endpoint: raised });
+
+  const voted = ApprovalVoted.create({ ...about('voted', 1.5), data: { incidentId, vote } });
+  expect(but([raised, asked, voted, decided, ...rest])).toEqual(['doubled vote']);
+  const askedTwo = { ...asked, data: { ...asked.data, votesNeeded: 2 } };
+  expect(but([raised, askedTwo, decided, ...rest])).toEqual(['too few persons']);
+  const altered = { ...decided, data: { ...decided.data, reason: 'another' } };
+  expect(but([raised, asked, altered, ...rest])).toEqual(['not authentic']);
+
+  const terms = someTerms({ remindAt: [at(10).toISOString()] });
+  const expiresAt = at(20).toISOString();
+  const short = { ...asked, data: { ...asked.data, expiresAt, terms } };
+  const reminded = (seconds: number): CordonEvent =>
+    ApprovalReminded.create({ ...about('reminded', seconds), data: { incidentId, count: 1, expiresAt } });
+  const expired = (seconds: number): CordonEvent[] => {
+    const state = stored([raised, short, reminded(11)]).reduce(evolve, NOTHING_HAPPENED);
+    const ended = onTime(state, incidentId, terms, at(seconds));
+    if ('refused' in ended) throw new Error('refused');
+    return ended.events.map((event) => (event.type === 'approval.decided' ? signEvent(event, privateKey) : event));
+  };
+  const nothingDone = { isolationCalls: [], told: [] };
+  const ends = (log: CordonEvent[], outages: Evidence['outages'] = []): string[] =>
+    but([raised, short, ...log, ...events.filter(({ type }) => type === 'notification.sent')], {
+      ...nothingDone,
+      outages,
+    });
+  expect(ends([reminded(11), ...expired(21)])).toEqual([]);
+  expect(ends([...expired(21)])).toEqual(['doubled or missing']);
+  expect(ends([reminded(11), reminded(12), ...expired(21)])).toEqual(['doubled or missing']);
+  expect(ends([reminded(11), ...expired(30)])).toEqual(['more than 5 s late']);
+  expect(ends([reminded(16), ...expired(21)])).toEqual(['more than 5 s late']);
+  expect(ends([reminded(11), ...expired(30)], kill('approval', 26))).toEqual([]);
+  expect(ends([reminded(11), ...expired(30)], kill('notifier', 26))).toEqual(['more than 5 s late']);
+  expect(but(events, { releaseCalls: [{ sid: raised.endpointId }] })).toEqual(['release nobody asked for']);
 });
 
 test('a double is explained by the death of the notifier right after it was sent, and by nothing else', () => {

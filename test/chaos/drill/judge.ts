@@ -1,6 +1,7 @@
 import type { StoredEvent } from '@cordon/contracts';
 import type { Incident, Status } from '@cordon/incident';
 import { type Evidence, incidentsIn } from './evidence.ts';
+import { isolatedMs, isReleaseOverdue, late, notAuthentic, nudges, tooFewPersons, votesIn } from './judge-decisions.ts';
 
 /** One line of the table: something counted, what must be zero about it, and how much of that was found. */
 export type Row = { counted: string; count: number; fault: string; found: number; explained?: number };
@@ -21,6 +22,9 @@ const OVERDUE_MS = 30_000;
 const CLOCKS_MS = 500;
 /** A sensor needs 10 s and is looked at every two. Far more looks say that somebody does not wait between them. */
 const LOOKS_PER_ISOLATION_MAX = 12;
+
+/** Looks fail while LimaCharlie does, and are repeated. */
+const DRIFT_LOOKS_SLACK = 2;
 
 const NAMED_MAX = 10;
 
@@ -56,17 +60,28 @@ export function judge(evidence: Evidence): Verdict {
   row('questions', total(asked), 'doubled question', moreThanOne(asked));
   const decided = ofType(events, 'approval.decided');
   row('decisions', total(decided), 'doubled decision', moreThanOne(decided));
-  const decisionOf = new Map(incidents.map((incident) => [incident.id, incident.decision]));
+  const byId = new Map(incidents.map((incident) => [incident.id, incident]));
   const untrue = told.filter(({ incidentId, subject, outcome }) => {
-    const decision = decisionOf.get(incidentId);
-    return decision?.decidedBy?.subject !== subject || decision.outcome !== outcome;
+    const { decision, question } = byId.get(incidentId) ?? {};
+    if (outcome === 'leave') return decision?.decidedBy?.subject !== subject || decision.outcome !== 'leave';
+    const votes = [...(question?.votes ?? []), ...(decision?.votes ?? [])];
+    return !votes.some(({ person }) => person.subject === subject);
   });
   row(
-    'people told "decided"',
+    'people told that it was taken',
     told.length,
-    'decision that is another',
+    'answer that does not stand',
     untrue.map((one) => JSON.stringify(one)),
   );
+
+  const votes = votesIn(events);
+  row('votes', votes.count, 'doubled vote', votes.doubled);
+  const authenticity = notAuthentic(evidence);
+  row('signed decisions and releases', authenticity.count, 'not authentic', authenticity.found);
+  const nudged = nudges(events, incidents);
+  row('reminders and escalations', nudged.count, 'doubled or missing', nudged.wrong);
+  const timely = late(evidence);
+  row('things whose time came', timely.count, 'more than 5 s late', timely.late);
 
   const wanted = countBy(incidents, ({ decision, endpointId }) =>
     decision?.outcome === 'isolate' ? endpointId : undefined,
@@ -87,13 +102,25 @@ export function judge(evidence: Evidence): Verdict {
     'isolation missing',
     [...endpoints].filter((sid) => calls(sid) < wishes(sid)),
   );
+  row('persons behind them', personsIn(incidents), 'too few persons', tooFewPersons(events));
   row(
     'not decided to isolate',
     incidents.length - total(wanted),
     'isolation nobody decided',
     [...endpoints].filter((sid) => wishes(sid) === 0),
   );
-  const looksMax = Math.max(1, total(wanted)) * LOOKS_PER_ISOLATION_MAX;
+  const released = new Set(
+    events.filter(({ type }) => type === 'release.requested').map(({ endpointId }) => endpointId),
+  );
+  row(
+    'release calls',
+    evidence.releaseCalls.length,
+    'release nobody asked for',
+    evidence.releaseCalls.map(({ sid }) => sid).filter((sid) => !released.has(sid)),
+  );
+  // Until it is confirmed, and then for as long as it is isolated; the way back is followed like the way there.
+  const drifting = (isolatedMs(events, endedAt) / evidence.driftPollMs) * DRIFT_LOOKS_SLACK;
+  const looksMax = Math.ceil((Math.max(1, total(wanted)) + released.size) * LOOKS_PER_ISOLATION_MAX + drifting);
   row('looks at sensors', looks, `more than ${looksMax} looks`, looks > looksMax ? [String(looks)] : []);
 
   const roots = countBy(slack, ({ metadata }) => textOf(metadata?.event_payload['incident_id']));
@@ -135,7 +162,9 @@ function named({ id, hostname, status }: Incident): string {
 }
 
 /** Neither waiting for a person nor over. */
-function isStuck({ status, question }: Incident, endedAt: number): boolean {
+function isStuck(incident: Incident, endedAt: number): boolean {
+  const { status, question } = incident;
+  if (status === 'contained') return isReleaseOverdue(incident, endedAt - OVERDUE_MS);
   if (status === 'asked') return Date.parse(question?.expiresAt ?? '') + OVERDUE_MS < endedAt;
   return !FINAL.has(status);
 }
@@ -182,6 +211,10 @@ function doublesIn({ slack, mails, outages, events }: Evidence): { slack: Double
     }));
   const deliveries = mails.reduce((sum, mail) => sum + mail.deliveries, 0);
   return { slack: sort(again, posts.length), mail: sort(mailedAgain, deliveries) };
+}
+
+function personsIn(incidents: readonly Incident[]): number {
+  return incidents.reduce((sum, { decision }) => sum + (decision?.votes ?? []).length, 0);
 }
 
 function ofType(events: StoredEvent[], type: 'approval.requested' | 'approval.decided'): Map<string, number> {

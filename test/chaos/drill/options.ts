@@ -19,8 +19,10 @@ export type DrillOptions = {
   seconds: number;
   /** Machines. Each has one incident, which its other detections join. */
   hosts: number;
-  /** How long a question stays open; some are left to expire. */
+  /** How long a question stays open that nobody answers. */
   expirySeconds: number;
+  /** How long a machine stays isolated that is released by itself. */
+  releaseSeconds: number;
   /** How long after the last of it everything may take to be done: Slack alone takes one message per second. */
   quietSeconds: number;
   /** A folder for the services' logs. */
@@ -36,7 +38,8 @@ export const FULL: Omit<DrillOptions, 'seed'> = {
   faults: 4,
   seconds: 180,
   hosts: 60,
-  expirySeconds: 150,
+  expirySeconds: 60,
+  releaseSeconds: 20,
   quietSeconds: 600,
 };
 
@@ -49,7 +52,8 @@ export const SHORT: Omit<DrillOptions, 'seed'> = {
   faults: 1,
   seconds: 35,
   hosts: 10,
-  expirySeconds: 40,
+  expirySeconds: 24,
+  releaseSeconds: 5,
   quietSeconds: 180,
 };
 
@@ -72,6 +76,7 @@ export function readOptions(args: string[]): DrillOptions {
       seconds: text,
       hosts: text,
       expirySeconds: text,
+      releaseSeconds: text,
       quietSeconds: text,
     },
   });
@@ -90,5 +95,6 @@ const NAMES = [
   'seconds',
   'hosts',
   'expirySeconds',
+  'releaseSeconds',
   'quietSeconds',
 ] as const;

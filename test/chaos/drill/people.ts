@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Page, Person } from '../../e2e/person.ts';
+import type { Answer, Name } from './habits.ts';
 import type { Random } from './random.ts';
 import type { Stage } from './stage.ts';
 
-type Name = 'Alice' | 'Bob';
 type Outcome = 'isolate' | 'leave';
-/** What the page told somebody after the last click: this is how it was decided. */
+/** What the page told somebody after the last click: this was taken. */
 export type Told = { incidentId: string; subject: string; outcome: Outcome };
 
 /** People who answer questions while everything around them breaks. */
@@ -15,40 +15,13 @@ export type People = {
   pressed: number;
   /** Clicks that did not get through, and by what. */
   refused: Map<string, number>;
-  /** Whether nothing waits for them that they mean to answer. */
+  /** Whether no question is open, not even one that they leave to expire. */
   idle(): boolean;
   stop(): Promise<void>;
 };
 
 type Session = { name: Name; person: Person; signedInAt: number; posts: number[] };
-type Answer = { name: Name; outcome: Outcome };
-
 const SUBJECTS: Record<Name, string> = { Alice: 'alice', Bob: 'bob' };
-/** Who presses what, for ten machines; two answers are pressed at the same moment, and none is left to expire. */
-const HABITS: readonly Answer[][] = [
-  [{ name: 'Alice', outcome: 'isolate' }],
-  [{ name: 'Bob', outcome: 'isolate' }],
-  [{ name: 'Alice', outcome: 'isolate' }],
-  [{ name: 'Bob', outcome: 'isolate' }],
-  [{ name: 'Alice', outcome: 'leave' }],
-  [
-    { name: 'Alice', outcome: 'isolate' },
-    { name: 'Bob', outcome: 'leave' },
-  ],
-  [
-    { name: 'Bob', outcome: 'isolate' },
-    { name: 'Alice', outcome: 'isolate' },
-  ],
-  [
-    { name: 'Bob', outcome: 'leave' },
-    { name: 'Alice', outcome: 'isolate' },
-  ],
-  [
-    { name: 'Alice', outcome: 'isolate' },
-    { name: 'Alice', outcome: 'isolate' },
-  ],
-  [],
-];
 
 const LOOK_MS = 1000;
 /** The page takes 10 reviews and 10 decisions a minute of one session, and a sign-in is fresh for five minutes. */
@@ -58,10 +31,7 @@ const FRESH_MS = 4 * MINUTE_MS;
 
 /** Starts people who look at the front page every second and answer what they find, each machine after its habit. */
 export function startPeople({ system, hosts }: Stage, chance: Random): People {
-  const habits = chance
-    .shuffled(hosts)
-    .map(({ hostname }, index) => [hostname, HABITS[index % HABITS.length] ?? []] as const);
-  const habitOf = new Map(habits);
+  const answersTo = new Map(hosts.map(({ hostname, habit }) => [hostname, habit.answers]));
   const sessions: Session[] = [];
   const inHand = new Map<string, Promise<void>>();
   const seen = new Set<string>();
@@ -93,10 +63,11 @@ export function startPeople({ system, hosts }: Stage, chance: Random): People {
     const { person } = await session('Alice', 0);
     const page = await person.get('/');
     if (page.status !== 200) throw new Error(`front page ${page.status}`);
-    const open = questionsOn(page).filter(({ hostname }) => (habitOf.get(hostname) ?? []).length > 0);
+    const open = questionsOn(page);
     for (const { id, hostname } of open) {
-      if (inHand.has(id)) continue;
-      const answering = answer(id, habitOf.get(hostname) ?? [])
+      const answers = answersTo.get(hostname) ?? [];
+      if (inHand.has(id) || answers.length === 0) continue;
+      const answering = answer(id, answers)
         .catch(failed)
         .finally(() => inHand.delete(id));
       inHand.set(id, answering);
@@ -104,12 +75,13 @@ export function startPeople({ system, hosts }: Stage, chance: Random): People {
     isIdle = open.length === 0;
   }
 
-  async function answer(id: string, answers: Answer[]): Promise<void> {
+  async function answer(id: string, answers: readonly Answer[]): Promise<void> {
     if (!seen.has(id)) await delay(chance.whole(0, 3000)); // people read first
     seen.add(id);
     const ready = await Promise.all(answers.map(async (one) => ({ ...one, press: await review(id, one) })));
     await Promise.all(
-      ready.map(async ({ name, outcome, press }) => {
+      ready.map(async ({ name, outcome, laterMs = 0, press }) => {
+        if (laterMs > 0) await delay(laterMs);
         people.pressed++;
         const page = await press();
         const isTaken = page.status === 200 && page.url.pathname === `/approvals/${id}`; // where a taken answer leads to
@@ -161,7 +133,7 @@ export function startPeople({ system, hosts }: Stage, chance: Random): People {
 function questionsOn(page: Page): { id: string; hostname: string }[] {
   return page.body.split('<li>').flatMap((item) => {
     const id = /\/approvals\/([0-9a-f]{32})/.exec(item)?.[1];
-    const hostname = /drill-\d+/.exec(item)?.[0];
+    const hostname = /drill-\d+-[a-z]+/.exec(item)?.[0];
     return id && hostname && /class="pill asked"/.test(item) ? [{ id, hostname }] : [];
   });
 }

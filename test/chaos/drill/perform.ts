@@ -4,10 +4,18 @@ import { type Action, describeAction, type Target } from './schedule.ts';
 import type { Stage } from './stage.ts';
 import { misbehave } from './stand-in-faults.ts';
 
-/** A process that was taken away, for how long, and what it was then. */
-export type Outage = { did: 'kill' | 'pause'; target: string; wasLeader: boolean; at: number; until: number };
+/** A process that was taken away, until when it was gone, when it was of use again, and what it was then. */
+export type Outage = {
+  did: 'kill' | 'pause';
+  target: string;
+  wasLeader: boolean;
+  at: number;
+  until: number;
+  backAt: number;
+};
 
 const EVENTS = 'CORDON_EVENTS';
+const BACK_MS = 30_000;
 
 /** Carries out the schedule. Resolves when the last action is over, with everything running again. */
 export async function perform(stage: Stage, actions: Action[], say: (line: string) => void): Promise<Outage[]> {
@@ -40,7 +48,9 @@ async function crash(service: ServiceProcess, forMs: number): Promise<Outage> {
   await service.kill();
   await delay(forMs / 3); // a supervisor does not wait long
   await service.start();
-  return { did: 'kill', target: service.name, wasLeader: false, at, until: Date.now() };
+  const until = Date.now();
+  await service.ready(BACK_MS).catch(ignore); // killed again meanwhile: that is an outage of its own
+  return { did: 'kill', target: service.name, wasLeader: false, at, until, backAt: Date.now() };
 }
 
 async function freeze(service: ServiceProcess, forMs: number): Promise<Outage> {
@@ -51,7 +61,9 @@ async function freeze(service: ServiceProcess, forMs: number): Promise<Outage> {
     await delay(forMs);
     if (service.pid === pid) process.kill(pid, 'SIGCONT'); // unless it is gone, and its number somebody else's
   }
-  return { did: 'pause', target: service.name, wasLeader: false, at, until: Date.now() };
+  const until = Date.now();
+  await service.ready(BACK_MS).catch(ignore);
+  return { did: 'pause', target: service.name, wasLeader: false, at, until, backAt: Date.now() };
 }
 
 async function onNodes({ cluster }: Stage, did: 'kill' | 'pause', target: Target, forMs: number): Promise<Outage[]> {
@@ -66,7 +78,11 @@ async function onNodes({ cluster }: Stage, did: 'kill' | 'pause', target: Target
       await delay(forMs);
       if (did === 'kill') await node.restart();
       else node.resume();
-      return { did, target: node.name, wasLeader: node === leader, at, until: Date.now() };
+      const until = Date.now();
+      await cluster.healthy(BACK_MS).catch(ignore);
+      return { did, target: node.name, wasLeader: node === leader, at, until, backAt: Date.now() };
     }),
   );
 }
+
+const ignore = (): void => undefined;

@@ -23,7 +23,7 @@ export async function runDrill(
   say(`seed ${options.seed}: ${JSON.stringify(options)}`);
   for (const action of actions) say(describeAction(action));
 
-  await using stage = await startStage(options);
+  await using stage = await startStage(options, chance.fork('habits'));
   say('everything is ready, it begins');
   const people = startPeople(stage, chance.fork('people'));
   const patience = AbortSignal.timeout((options.seconds + options.quietSeconds) * 1000);
@@ -44,7 +44,7 @@ export async function runDrill(
 
 /** Resolves when nobody has anything left to do, or with what is left at the deadline. */
 async function untilQuiet(
-  { cluster, services }: Stage,
+  { cluster, services, hosts, limaCharlie }: Stage,
   people: People,
   deadline: number,
   say: (line: string) => void,
@@ -61,13 +61,22 @@ async function untilQuiet(
 
   async function work(): Promise<string[]> {
     try {
+      const isolated = limaCharlie.sensors().filter((sensor) => sensor.isolated);
+      const returning = hosts.filter(
+        ({ sid, habit }) => habit.tier === 'back' && isolated.some((one) => one.sid === sid),
+      );
+      // An isolated machine is looked after for as long as it is.
+      const lookedAfter = new Map([['executor-watch', isolated.length]]);
       const backlog = await cluster.backlog();
       return [
         ...services.filter(({ pid }) => pid === undefined).map(({ name }) => `${name} is down`),
         ...backlog
-          .filter(({ waiting, unacknowledged }) => waiting + unacknowledged > 0)
+          .filter(
+            ({ consumer, waiting, unacknowledged }) => waiting > 0 || unacknowledged > (lookedAfter.get(consumer) ?? 0),
+          )
           .map(({ consumer, waiting, unacknowledged }) => `${consumer} ${waiting}+${unacknowledged}`),
-        ...(people.idle() ? [] : ['people']),
+        ...(returning.length > 0 ? [`${returning.length} to be released`] : []),
+        ...(people.idle() ? [] : ['questions']),
       ];
     } catch (error) {
       return [`the broker does not answer (${error instanceof Error ? error.message : String(error)})`];

@@ -10,9 +10,12 @@ import {
   type System,
 } from '@cordon/sandbox';
 import { type Cluster, startCluster } from '../../../packages/sandbox/src/cluster.ts';
+import { policyFile } from '../policy-file.ts';
+import { type Habit, habitsFor, policyOf } from './habits.ts';
 import type { DrillOptions } from './options.ts';
+import type { Random } from './random.ts';
 
-export type Host = { sid: string; hostname: string };
+export type Host = { sid: string; hostname: string; habit: Habit };
 
 /** All of Cordon on a cluster, its stand-ins, and somebody who starts again what ends by itself. */
 export type Stage = AsyncDisposable & {
@@ -31,18 +34,30 @@ export type Stage = AsyncDisposable & {
 const START_AGAIN_MS = 500;
 /** Long enough to tell waiting between looks from looking without a wait. */
 const ISOLATION_LAG_MS = 10_000;
+/** How often an isolated machine is looked at. */
+export const DRIFT_POLL_SECONDS = 10;
+/** People answer the others, however long that takes while things break. */
+const EXPIRY_MINUTES = 20;
 
-export async function startStage({ hosts: count, expirySeconds, logs }: DrillOptions): Promise<Stage> {
+export async function startStage(options: DrillOptions, chance: Random): Promise<Stage> {
+  const { hosts: count, expirySeconds, releaseSeconds, logs } = options;
   const oid = randomUUID();
   const apiKey = randomBytes(24).toString('base64url');
-  const hosts = Array.from({ length: count }, (_, index) => ({
+  const hosts = habitsFor(count, chance).map((habit, index) => ({
     sid: randomUUID(),
-    hostname: `drill-${String(index + 1).padStart(3, '0')}`,
+    hostname: `drill-${String(index + 1).padStart(3, '0')}-${habit.tier}`,
+    habit,
   }));
   await using parts = new AsyncDisposableStack();
+  const policy = parts.use(await policyFile(policyOf(expirySeconds, releaseSeconds)));
   const cluster = parts.use(await startCluster({ nodes: 3 }));
   const limaCharlie = parts.use(
-    await startLimaCharlie({ oid, apiKey, sensors: hosts, isolationLagMs: ISOLATION_LAG_MS }),
+    await startLimaCharlie({
+      oid,
+      apiKey,
+      sensors: hosts.map(({ sid, hostname }) => ({ sid, hostname })),
+      isolationLagMs: ISOLATION_LAG_MS,
+    }),
   );
   const system = parts.use(
     await startSystem({
@@ -57,7 +72,9 @@ export async function startStage({ hosts: count, expirySeconds, logs }: DrillOpt
         CONFIRM_POLL_SECONDS: '2',
         OFFLINE_POLL_SECONDS: '2',
         SLACK_RECONCILE_WAIT_MS: '1000',
-        APPROVAL_EXPIRY_MINUTES: String(expirySeconds / 60),
+        DRIFT_POLL_SECONDS: String(DRIFT_POLL_SECONDS),
+        APPROVAL_EXPIRY_MINUTES: String(EXPIRY_MINUTES),
+        POLICY_FILE: policy.path,
       },
     }),
   );
