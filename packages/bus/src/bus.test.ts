@@ -99,6 +99,19 @@ test('a kept snapshot changes nothing but the work, and an older one never repla
   expect(await bus.log.findIncident('../endpoint')).toBeUndefined();
 });
 
+test('a view goes on where it ended: what others append meanwhile is in it', async () => {
+  await using other = await connectBus({ url: broker.url, name: 'other', log });
+  const first = aDetectionRaised();
+  await bus.log.append(first);
+  for (let count = 1; count < 5; count++) {
+    expect((await bus.log.load(first)).state.incident?.detectionCount).toBe(count);
+    await other.log.append(aDetectionRaised(aDetection({ endpoint: first })));
+  }
+  await other.log.transact(first, (state) => ask(state, () => anAsking(), new Date()));
+  await bus.log.transact(first, (state) => ask(state, () => anAsking(), new Date())); // nothing more to ask
+  expect(await bus.log.load(first)).toEqual(await other.log.load(first));
+});
+
 test('an incident that was replaced can still be found as it ended', async () => {
   const first = aDetectionRaised();
   await bus.log.append(first);

@@ -10,22 +10,12 @@ import type { Decision, EndpointState, Incident, Refusal } from '@cordon/inciden
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
 import { isConflict, RetryLaterError } from './errors.ts';
-import {
-  endpointKey,
-  eventIn,
-  type Entity,
-  entityOf,
-  entitySubject,
-  fold,
-  nothingFolded,
-  type Snapshot,
-  SNAPSHOT_VERSION,
-  snapshotsOf,
-  type View,
-} from './fold.ts';
+import { eventIn, type Entity, entityOf, entitySubject, fold, type View } from './fold.ts';
 import { publish } from './publish.ts';
 import { readStream } from './read-stream.ts';
+import { createSnapshots } from './snapshots.ts';
 import { DUPLICATE_WINDOW_MS, EVENTS } from './topology.ts';
+import { createViews } from './views.ts';
 
 const CONFLICTS_MAX = 50;
 
@@ -66,7 +56,10 @@ export interface EndpointLog {
 
 type Parts = { js: JetStreamClient; jsm: JetStreamManager; snapshots: KV };
 
-export function endpointLog({ js, jsm, snapshots }: Parts): EndpointLog {
+export function endpointLog({ js, jsm, snapshots: bucket }: Parts): EndpointLog {
+  const snapshots = createSnapshots(bucket);
+  const views = createViews();
+
   async function append(event: CordonEvent, expected?: { entity: Entity; seq: number }): Promise<Appended> {
     const { headers, payload } = encodeEvent(event);
     const ack = await publish(js, subjectOf(event, event.type), payload, {
@@ -83,10 +76,13 @@ export function endpointLog({ js, jsm, snapshots }: Parts): EndpointLog {
   }
 
   async function load(endpoint: Endpoint, atLeast = 0): Promise<View> {
-    const kept = await readSnapshot(snapshots, endpoint);
-    const view: View = { ...nothingFolded(endpoint), ...kept };
+    let { view, bytes } = views.get(endpoint) ?? (await snapshots.read(endpoint));
     const rest = { seq: view.seq + 1, filter: subjectOf(endpoint, '>') };
-    for await (const message of readStream(jsm, EVENTS, rest)) fold(view, message);
+    for await (const message of readStream(jsm, EVENTS, rest)) {
+      view = fold(view, message);
+      bytes += message.data.length;
+    }
+    views.set({ view, bytes });
     // A read may be answered by a replica that lags behind.
     if (view.seq < atLeast) throw new RetryLaterError(200, 'the log is not readable up to this event yet');
     return view;
@@ -119,14 +115,15 @@ export function endpointLog({ js, jsm, snapshots }: Parts): EndpointLog {
         const decision = decide(view.state);
         if ('refused' in decision) return decision;
         try {
+          const heads = { ...view.heads };
           for (const event of decision.events) {
             const entity = entityOf(event.type);
-            const { seq } = await append(event, { entity, seq: view.heads[entity] ?? 0 });
-            view.heads[entity] = seq;
+            heads[entity] = (await append(event, { entity, seq: heads[entity] ?? 0 })).seq;
           }
           return { events: decision.events, view };
         } catch (error) {
           if (!isConflict(error)) throw error;
+          views.forget(endpoint);
           const [event] = decision.events;
           if (event && (await isLast(jsm, event))) return { events: decision.events, view }; // our own unanswered attempt
         }
@@ -136,7 +133,8 @@ export function endpointLog({ js, jsm, snapshots }: Parts): EndpointLog {
     },
 
     async keep(view) {
-      for (const { key, value } of snapshotsOf(view)) await putNewer(snapshots, key, value);
+      await snapshots.keep(view);
+      views.settle(view.endpoint, view.seq);
     },
 
     async lastPolicy() {
@@ -145,14 +143,10 @@ export function endpointLog({ js, jsm, snapshots }: Parts): EndpointLog {
       return event?.type === 'policy.changed' ? event : undefined;
     },
 
-    async findIncident(id) {
-      if (!/^[0-9a-f]{32}$/.test(id)) return undefined;
-      const entry = await snapshots.get(`incident.${id}`);
-      return entry?.operation === 'PUT' ? entry.json<{ incident: Incident }>().incident : undefined;
-    },
+    findIncident: (id) => snapshots.findIncident(id),
 
     async watchIncidents(listener) {
-      const watch = await snapshots.watch({ key: 'incident.>' });
+      const watch = await bucket.watch({ key: 'incident.>' });
       let stopped = false;
       const told = (async () => {
         for await (const entry of watch) {
@@ -174,26 +168,4 @@ export function endpointLog({ js, jsm, snapshots }: Parts): EndpointLog {
 async function isLast(jsm: JetStreamManager, event: CordonEvent): Promise<boolean> {
   const last = await jsm.streams.getMessage(EVENTS, { last_by_subj: entitySubject(event, entityOf(event.type)) });
   return last?.header.get('Nats-Msg-Id') === event.id;
-}
-
-async function readSnapshot(snapshots: KV, endpoint: Endpoint): Promise<Omit<Snapshot, 'version'> | undefined> {
-  const entry = await snapshots.get(endpointKey(endpoint));
-  if (entry?.operation !== 'PUT') return undefined;
-  const { version, ...snapshot } = entry.json<Snapshot>();
-  return version === SNAPSHOT_VERSION ? snapshot : undefined;
-}
-
-/** Writes unless the key holds something as new or newer. */
-async function putNewer(bucket: KV, key: string, value: { seq: number }): Promise<void> {
-  for (;;) {
-    const entry = await bucket.get(key);
-    if (entry?.operation === 'PUT' && entry.json<{ seq: number }>().seq >= value.seq) return;
-    try {
-      if (entry) await bucket.update(key, JSON.stringify(value), entry.revision);
-      else await bucket.create(key, JSON.stringify(value));
-      return;
-    } catch (error) {
-      if (!isConflict(error)) throw error;
-    }
-  }
 }

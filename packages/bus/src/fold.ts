@@ -40,18 +40,17 @@ export function snapshotsOf(view: View): { key: string; value: { seq: number } }
   ];
 }
 
-/** Takes the next message of the endpoint's log into the view. */
-export function fold(view: View, message: StoredMsg): void {
-  view.seq = message.seq;
+/** The view after the next message of the endpoint's log. */
+export function fold(view: View, message: StoredMsg): View {
+  const { seq } = message;
   const event = readable(message);
-  if (!event) return;
-  view.heads[entityOf(event.type)] = message.seq;
+  if (!event) return { ...view, seq };
   const before = view.state.incident;
-  view.state = evolve(view.state, event);
-  if (before && before.id !== view.state.incident?.id) {
-    view.replaced.push(before);
-    view.replacedAt[before.id] = message.seq;
-  }
+  const state = evolve(view.state, event);
+  const next = { ...view, state, seq, heads: { ...view.heads, [entityOf(event.type)]: seq } };
+  if (!before || before.id === state.incident?.id) return next;
+  const replaced = [...view.replaced, before];
+  return { ...next, replaced, replacedAt: { ...view.replacedAt, [before.id]: seq } };
 }
 
 /** The event in a message of the events stream. Throws where there is none. */

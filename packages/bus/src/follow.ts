@@ -24,6 +24,7 @@ export async function follow(
     abort_on_missing_resource: true, // a deleted consumer must end the process, not leave it handling nothing
   });
   const inHand = new Set<Promise<void>>();
+  let freed = Promise.withResolvers<void>();
   let stopping = false;
 
   async function one(message: JsMsg): Promise<void> {
@@ -44,9 +45,15 @@ export async function follow(
           message.nak();
           continue;
         }
-        const running: Promise<void> = one(message).finally(() => inHand.delete(running));
+        const running: Promise<void> = one(message).finally(() => {
+          inHand.delete(running);
+          freed.resolve();
+        });
         inHand.add(running);
-        while (inHand.size >= concurrency) await Promise.race(inHand);
+        while (inHand.size >= concurrency) {
+          freed = Promise.withResolvers();
+          await freed.promise;
+        }
       }
       return stopping ? undefined : new Error(`consumer ${name} of ${stream} ended`);
     } catch (error) {

@@ -68,10 +68,10 @@ export async function* rebuild({ jsm, snapshots }: Parts, endpoint: Endpoint, wr
 }
 
 async function foldUpTo(jsm: JetStreamManager, endpoint: Endpoint, last: number) {
-  const view = nothingFolded(endpoint);
+  let view = nothingFolded(endpoint);
   for await (const message of readStream(jsm, EVENTS, { seq: 1, filter: subjectOf(endpoint, '>') })) {
     if (message.seq > last) break;
-    fold(view, message);
+    view = fold(view, message);
   }
   return view;
 }

@@ -1,0 +1,47 @@
+import type { Endpoint } from '@cordon/contracts';
+import { LRUCache } from 'lru-cache';
+import { endpointKey, type View } from './fold.ts';
+
+const BYTES_MAX = 8_000_000;
+/** A view that took more to fold begins anew at its snapshot: so incidents that ended do not pile up in it. */
+const VIEW_BYTES_MAX = 500_000;
+
+/** A view, and how much was read to fold it. */
+type Folded = { view: View; bytes: number };
+
+/**
+ * The views of the endpoints seen last: a look into the log goes on where the last one ended. Never the truth, which is
+ * why whoever meets a conflict forgets the view and begins at the snapshot.
+ */
+export interface Views {
+  get(endpoint: Endpoint): Folded | undefined;
+  set(folded: Folded): void;
+  /** Incidents that ended up to `seq` are kept elsewhere now. */
+  settle(endpoint: Endpoint, seq: number): void;
+  forget(endpoint: Endpoint): void;
+}
+
+export function createViews(): Views {
+  const kept = new LRUCache<string, Folded>({
+    maxSize: BYTES_MAX,
+    maxEntrySize: VIEW_BYTES_MAX,
+    sizeCalculation: ({ bytes }) => Math.max(1, bytes),
+  });
+  return {
+    get: (endpoint) => kept.get(endpointKey(endpoint)),
+    set(folded) {
+      const key = endpointKey(folded.view.endpoint);
+      const known = kept.peek(key);
+      if (!known || known.view.seq < folded.view.seq) kept.set(key, folded);
+    },
+    settle(endpoint, seq) {
+      const key = endpointKey(endpoint);
+      const known = kept.peek(key);
+      if (!known || known.view.replaced.length === 0) return;
+      const { view, bytes } = known;
+      const replaced = view.replaced.filter(({ id }) => (view.replacedAt[id] ?? seq) > seq);
+      kept.set(key, { view: { ...view, replaced }, bytes });
+    },
+    forget: (endpoint) => void kept.delete(endpointKey(endpoint)),
+  };
+}
