@@ -73,7 +73,7 @@ export async function consume<T>(
       return delivery.nak(BACKOFF_MS[Math.min(deliveryCount, BACKOFF_MS.length) - 1]);
     }
     count(spec.name, 'handled');
-    await delivery.ackAck(); // a lost acknowledgement means a redelivery, and every handler may run twice
+    delivery.ack(); // not waited for: a lost one means a redelivery, and every handler may run twice
   }
 
   /** Copy first, then acknowledge: both can be repeated. */
