@@ -96,6 +96,9 @@ const NEWS = [
   'release.simulated',
 ] as const;
 
+/** A detection by itself is never mailed, and there may be thousands of them: the question about it is. */
+const MAILED = NEWS.filter((type) => type !== 'detection.raised');
+
 /** Every consumer. Waiting messages (offline endpoints, an unreachable Slack) occupy `maxAckPending`. */
 export const CONSUMERS = {
   /** approval: opens or joins the incident, asks once; asks again about what a guard holds. */
@@ -114,14 +117,14 @@ export const CONSUMERS = {
     concurrency: 16,
     maxAckPending: 1000,
   },
-  /** approval: keeps snapshots, so that no fold costs more as the history grows. */
-  snapshot: ofEvents('approval-snapshot', ['>'], 16),
+  /** approval: keeps snapshots, so that no fold costs more as the history grows. Many at once: each waits a moment. */
+  snapshot: ofEvents('approval-snapshot', ['>'], 500),
   /** executor: tells the EDR what people decided. */
   execute: ofEvents('executor-execute', ['approval.decided', 'release.requested'], 16),
   /** executor: follows the sensor until it confirms. Every message in it waits for one endpoint. */
   watch: ofEvents('executor-watch', ['isolation.requested', 'release.accepted', 'isolation.confirmed'], 16, 20_000),
   slack: ofEvents('notifier-slack', [...NEWS], 16),
-  email: ofEvents('notifier-email', [...NEWS], 4),
+  email: ofEvents('notifier-email', MAILED, 4),
   /** notifier: tells operators what was put aside. */
   quarantined: {
     name: 'notifier-quarantine',

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Bus, connectBus, CONSUMERS, type Consumption, DeadLetter, RetryLaterError } from '@cordon/bus';
-import type { StoredEvent } from '@cordon/contracts';
+import type { Endpoint, StoredEvent } from '@cordon/contracts';
 import { aDetection, aDetectionRaised, anEndpoint } from '@cordon/contracts/builders';
 import { decide, type Incident } from '@cordon/incident';
 import { anAnswer, anAsking, someTerms } from '@cordon/incident/builders';
@@ -47,7 +47,7 @@ async function detect(detection = aDetection()): Promise<StoredEvent> {
   return { ...raised, seq };
 }
 
-const incidentOf = async (event: StoredEvent): Promise<Incident> => {
+const incidentOf = async (event: Endpoint): Promise<Incident> => {
   const { incident } = (await bus.log.load(event)).state;
   if (!incident) throw new Error('no incident');
   return incident;
@@ -63,6 +63,20 @@ test('a detection is asked about, and its incident can be found by its id', asyn
   const { id, question } = await incidentOf(event);
   expect(Date.parse(question?.expiresAt ?? '') - Date.now()).toBeGreaterThan(50_000);
   await expect.poll(async () => (await bus.log.findIncident(id))?.status).toBe('asked');
+});
+
+test('what happens to a machine at once is kept at once', async () => {
+  const endpoint = anEndpoint();
+  const events = [await detect(aDetection({ endpoint }))];
+  for (let count = 1; count < 20; count++) events.push(await detect(aDetection({ endpoint })));
+  const keep = keepSnapshots(bus);
+  await Promise.all(events.map((event) => keep(event, context)));
+  const state = await bus.bucket('state');
+  expect(await bus.log.findIncident((await incidentOf(events[0] ?? endpoint)).id)).toMatchObject({
+    detectionCount: 20,
+  });
+  expect((await state.status()).values).toBe(2); // the machine and its incident, each written once
+  expect((await state.get(`endpoint.${endpoint.tenantId}.${endpoint.endpointId}`))?.revision).toBe(2);
 });
 
 test('two detections of one run, and each delivered twice, ask once', async () => {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Bus, type Deadline, type Handler, RetryLaterError } from '@cordon/bus';
 import type { StoredEvent, Terms } from '@cordon/contracts';
 import { ask, type Asking, type Incident, nextDeadline, onTime } from '@cordon/incident';
@@ -55,9 +56,31 @@ export function actOnDeadline(bus: Bus, fallback: () => Terms, sign: Sign): Hand
   };
 }
 
-/** Keeps the folded state, so that nothing gets slower as the log grows and every incident can be found by its id. */
+/** How long the snapshot of a machine waits for more of its events: what happens at once is kept at once. */
+const MORE_COMES_MS = 100;
+
+/**
+ * Keeps the folded state, so that nothing gets slower as the log grows and every incident can be found by its id. The
+ * events of one machine that come close together are kept together, and acknowledged then.
+ */
 export function keepSnapshots(bus: Bus): Handler<StoredEvent> {
-  return async (event) => {
-    await bus.log.keep(await bus.log.load(event, event.seq));
+  const due = new Map<string, { reach: number; kept: Promise<void> }>();
+
+  return (event) => {
+    const machine = `${event.tenantId}/${event.endpointId}`;
+    const known = due.get(machine);
+    if (known) {
+      known.reach = Math.max(known.reach, event.seq);
+      return known.kept;
+    }
+    const next = { reach: event.seq, kept: keepSoon() };
+    due.set(machine, next);
+    return next.kept;
+
+    async function keepSoon(): Promise<void> {
+      await delay(MORE_COMES_MS);
+      due.delete(machine);
+      await bus.log.keep(await bus.log.load(event, next.reach));
+    }
   };
 }
