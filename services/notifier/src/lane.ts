@@ -10,6 +10,8 @@ export interface Lane extends Pick<Backoff, 'failed' | 'succeeded'> {
    * is paused, and when too many others wait already.
    */
   take(priority: Priority): Promise<void>;
+  /** A turn that was not needed. */
+  giveBack(): void;
   /** Throws `RetryLaterError` while the lane is paused. */
   check(): void;
 }
@@ -66,6 +68,10 @@ export function createLane({ burst, perSecond }: { burst: number; perSecond: num
         waiting[priority].push({ go, fail });
         pump();
       });
+    },
+    giveBack() {
+      tokens++;
+      pump();
     },
     failed(askedMs) {
       const delayMs = backoff.failed(askedMs);

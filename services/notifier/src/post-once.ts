@@ -14,7 +14,8 @@ export type Post = {
   occasion: string;
   /** When it happened. */
   at: string;
-  content: SlackContent;
+  /** Asked for when it is its turn, so that it shows what happened meanwhile. */
+  content: () => SlackContent | Promise<SlackContent>;
   threadTs?: string;
   priority: Priority;
 };
@@ -49,27 +50,32 @@ export function createPostOnce({ slack, log: endpointLog, journal, lanes, number
 
     const key = journalKey('slack', incident.id, occasion);
     const mark: SlackMark = { notificationId: slackNotificationId(incident.id, occasion), incidentId: incident.id };
-    const kept = await journal.find(key);
-    if (kept?.entry.reference !== undefined) return { ts: kept.entry.reference, fresh: false };
-    const refused = kept?.entry.refused;
-    if (refused && occasion !== FIRST && refused.seq !== event.seq) return { refused: refused.reason, fresh: false };
+    await lanes.posts.take(priority);
+    const shown = await content();
+    let mine = await journal.begin(key);
+    if (!mine) {
+      lanes.posts.giveBack();
+      const kept = await journal.find(key);
+      if (!kept) throw later(IN_FLIGHT_MS, 'another process just gave up posting this');
+      if (kept.entry.reference !== undefined) return { ts: kept.entry.reference, fresh: false };
+      const { refused } = kept.entry;
+      if (refused && occasion !== FIRST && refused.seq !== event.seq) return { refused: refused.reason, fresh: false };
 
-    if (kept && !refused) {
-      const found = await lookFor(kept, mark, threadTs, log);
+      const found = refused ? undefined : await lookFor(kept, mark, threadTs, log);
       if (found !== undefined) {
         await settle(kept, found);
         numbers.count('slack', 'adopted');
         log.info({ incidentId: incident.id, occasion }, 'found in Slack, not posted again');
         return { ts: found, fresh: false };
       }
+      await lanes.posts.take(priority);
+      mine = await journal.replace(key, kept, attempt(kept.entry.attempt + 1));
+      if (!mine) throw later(IN_FLIGHT_MS, 'another process is posting this');
     }
-    await lanes.posts.take(priority);
-    const mine = kept ? await journal.replace(key, kept, attempt(kept.entry.attempt + 1)) : await journal.begin(key);
-    if (!mine) throw later(IN_FLIGHT_MS, 'another process is posting this');
 
     let ts: string;
     try {
-      ts = await slack.post(content, mark, threadTs);
+      ts = await slack.post(shown, mark, threadTs);
     } catch (error) {
       if (!(error instanceof SlackCallError)) throw error;
       const { failure } = error;

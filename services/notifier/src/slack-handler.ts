@@ -8,6 +8,7 @@ import { newsOf } from './moments.ts';
 import { oneAtATime } from './one-at-a-time.ts';
 import { type Lanes, type PostOnce, tryLater } from './post-once.ts';
 import { createProgress, newestComes } from './progress.ts';
+import { createQuestions } from './questions.ts';
 import { FIRST, slackNotificationId } from './record.ts';
 import { renderIncident, renderNews } from './render-slack.ts';
 import { type Slack, SlackCallError } from './slack.ts';
@@ -26,20 +27,29 @@ const REPLIES_PER_TURN = 4;
 export function tellSlackOnNews({ slack, log: endpointLog, postOnce, lanes, publicUrl }: Parts): Handler<StoredEvent> {
   const inTurn = oneAtATime();
   const progress = createProgress();
+  const questions = createQuestions();
 
   return async (event, { log, redelivered }) => {
+    questions.arrived(event);
     if (progress.covers(event, redelivered)) return;
     await inTurn(`${event.tenantId}/${event.endpointId}`, async () => {
       if (progress.covers(event, redelivered)) return;
-      const incident = await findIncident(endpointLog, event);
+      using question = questions.expect(event); // before the look into the log, so that it cannot come unseen
+      let incident = await findIncident(endpointLog, event);
       if (!incident || isLongOver(incident, event, log)) return;
 
+      const opened = incident;
       const root = await postOnce(
         {
-          incident,
+          incident: opened,
           occasion: FIRST,
-          at: incident.openedAt,
-          content: renderIncident(incident, publicUrl),
+          at: opened.openedAt,
+          content: async () => {
+            if (opened.status === 'new' && (await question.soon())) {
+              incident = (await findIncident(endpointLog, event)) ?? opened;
+            }
+            return renderIncident(incident ?? opened, publicUrl);
+          },
           priority: 'first',
         },
         event,
@@ -99,7 +109,7 @@ export function tellSlackOnNews({ slack, log: endpointLog, postOnce, lanes, publ
     for (const news of newsOf(incident)) {
       const { occasion, at } = news;
       const reply = await postOnce(
-        { incident, occasion, at, content: renderNews(incident, news), threadTs, priority: 'later' },
+        { incident, occasion, at, content: () => renderNews(incident, news), threadTs, priority: 'later' },
         event,
         log,
       );
