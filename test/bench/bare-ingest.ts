@@ -19,7 +19,7 @@ app.post('/webhooks/limacharlie', async (request, reply) => {
   if (given.length !== expected.length || !timingSafeEqual(given, expected))
     return reply.code(401).send({ status: 'refused' });
   const msgID = createHash('sha256').update(body).digest('hex');
-  await js.publish('cordon.events.bench.bare.detection.raised', body, { msgID });
+  await js.publish('cordon.events.bench', body, { msgID }); // the same stream; no service reads this subject
   return reply.code(202).send({ status: 'stored' });
 });
 await app.listen({ host: '127.0.0.1', port: Number(process.env['PORT']) });

@@ -1,0 +1,63 @@
+import { Pool } from 'undici';
+import { eventually, Person } from '../e2e/person.ts';
+import { aWebhook, post } from './load.ts';
+import { type Report, triple } from './report.ts';
+import { SECRET, type Stage } from './stage.ts';
+
+const DECISIONS_PER_PERSON = 15;
+const WARM_UP = 10;
+
+/** (c) From a person's POST to the isolation request arriving at LimaCharlie, in milliseconds. */
+export async function measureDecision({ system, oid, sensors }: Stage): Promise<number[]> {
+  const { limaCharlie } = system;
+  if (!limaCharlie) throw new Error('no stand-in');
+  const pool = new Pool(system.ingestUrl, { connections: 8 });
+  for (const { sid, hostname } of sensors) await post(pool, aWebhook(SECRET, { oid, sid, hostname }));
+  await pool.close();
+  const people = await Promise.all(
+    Array.from({ length: Math.ceil(sensors.length / DECISIONS_PER_PERSON) }, async () => {
+      const person = new Person(system.approvalUrl);
+      await person.signIn('Alice');
+      return person;
+    }),
+  );
+  const [first] = people;
+  if (!first) throw new Error('nobody is signed in');
+  const latencies: number[] = [];
+  for (const [index, id] of (await questionsOf(first, sensors)).entries()) {
+    const person = people[index % people.length] ?? first;
+    const { fields } = (await person.get(`/approvals/${id}`)).form(/review/);
+    const known = limaCharlie.calls.isolation.length;
+    const start = Date.now();
+    await person.post(`/approvals/${id}/decide`, { ...fields, choice: 'isolate', reason: 'a benchmark' });
+    const call = await eventually(() => limaCharlie.calls.isolation[known], 'the request');
+    latencies.push(call.at - start);
+  }
+  return latencies.slice(WARM_UP);
+}
+
+export function reportDecision({ table }: Report, latencies: number[]): void {
+  table(
+    'From a decision to the isolation request (milliseconds)',
+    ['way', 'p50', 'p95', 'p99'],
+    [['POST of the decision sent to request received by LimaCharlie', ...triple(latencies)]],
+  );
+}
+
+/** The questions about these machines, as the list shows them: the newest first. */
+async function questionsOf(person: Person, sensors: Stage['sensors']): Promise<string[]> {
+  return eventually(
+    async () => {
+      const { body } = await person.get('/');
+      const rows = [...body.matchAll(/\/approvals\/([0-9a-f]{32})/g)].map(({ index, 1: id = '' }) => ({ index, id }));
+      const ids = new Set<string>();
+      for (const [at, row] of rows.entries()) {
+        const shown = body.slice(row.index, rows[at + 1]?.index);
+        if (shown.includes('pill asked') && sensors.some(({ hostname }) => shown.includes(hostname))) ids.add(row.id);
+      }
+      return ids.size >= sensors.length ? [...ids] : undefined;
+    },
+    'all questions',
+    60_000,
+  );
+}

@@ -1,0 +1,77 @@
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { freePort, type System } from '@cordon/sandbox';
+import { eventually } from '../e2e/person.ts';
+import { aWebhook, percentile, throughput } from './load.ts';
+import { type Report, round } from './report.ts';
+import { SECRET } from './stage.ts';
+
+export type IngestFigures = { bare: number; cordon: number };
+const TURNS = 3;
+const CONNECTIONS = 32;
+
+/** (a) Cordon's ingest against the least that could be called a receiver, turn by turn in one run; nothing else runs. */
+export async function measureIngest(system: System, seconds: number): Promise<IngestFigures> {
+  for (const name of ['approval', 'isolation-executor', 'notifier'] as const) await system.services[name].stop();
+  await using bare = await startBareReceiver(system.natsUrl);
+  const oid = randomUUID();
+  const hosts = Array.from({ length: 50 }, () => randomUUID());
+  let count = 0;
+  const next = () => aWebhook(SECRET, { oid, sid: hosts[count++ % hosts.length] ?? '' });
+  const rate = (url: string, forSeconds: number) =>
+    throughput(url, next, { connections: CONNECTIONS, seconds: forSeconds });
+
+  for (const url of [bare.url, system.ingestUrl]) await rate(url, 3); // warm
+  const rates: { bare: number[]; cordon: number[] } = { bare: [], cordon: [] };
+  for (let turn = 0; turn < TURNS; turn++) {
+    rates.bare.push(await rate(bare.url, seconds));
+    rates.cordon.push(await rate(system.ingestUrl, seconds));
+  }
+  return { bare: percentile(rates.bare, 0.5), cordon: percentile(rates.cordon, 0.5) };
+}
+
+export function reportIngest({ table }: Report, { bare, cordon }: IngestFigures): void {
+  table(
+    `Webhooks per second (${CONNECTIONS} in flight, ${TURNS} turns each, median)`,
+    ['receiver', 'per second', 'of the bare one'],
+    [
+      [
+        'bare fastify route: verifies, publishes the received bytes, waits for the acknowledgement',
+        round(bare, 0),
+        '100 %',
+      ],
+      [
+        'ingest: the same, and parses, normalizes, de-duplicates, keeps the raw record',
+        round(cordon, 0),
+        `${round((100 * cordon) / bare, 0)} %`,
+      ],
+    ],
+  );
+}
+
+async function startBareReceiver(natsUrl: string): Promise<{ url: string } & AsyncDisposable> {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const child = spawn(process.execPath, [fileURLToPath(new URL('bare-ingest.ts', import.meta.url))], {
+    env: { PATH: process.env['PATH'], NATS_URL: natsUrl, PORT: String(port), LIMACHARLIE_WEBHOOK_SECRETS: SECRET },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  await eventually(
+    () =>
+      fetch(url).then(
+        () => true,
+        () => undefined,
+      ),
+    'the bare receiver',
+  );
+  return {
+    url,
+    async [Symbol.asyncDispose]() {
+      const exited = once(child, 'exit');
+      child.kill();
+      await exited;
+    },
+  };
+}

@@ -1,0 +1,92 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { Pool } from 'undici';
+import { eventually } from '../e2e/person.ts';
+import { aWebhook, post } from './load.ts';
+import { type Report, triple } from './report.ts';
+import { SECRET, type Stage } from './stage.ts';
+
+/** In milliseconds. */
+export type NoticeFigures = { bare: number[]; notice: number[] };
+const PER_SECOND = 50;
+const WARM_UP_SECONDS = 4;
+/** In the events stream, but read by no service. */
+const BARE_SUBJECT = 'cordon.events.bench';
+
+/** (b) From sending a webhook about a new machine to Slack's API being called, beside the bare way through the stream. */
+export async function measureNotice({ system, slack, oid }: Stage, seconds: number): Promise<NoticeFigures> {
+  const bare = await bareLatency(system.natsUrl, seconds);
+  const pool = new Pool(system.ingestUrl, { connections: 16 });
+  const sent = new Map<string, number>();
+  const posts: Promise<void>[] = [];
+  const run = randomUUID().slice(0, 8);
+  await steadily(seconds + WARM_UP_SECONDS, (index) => {
+    const hostname = `bench-host-${run}-${index}`;
+    const webhook = aWebhook(SECRET, { oid, sid: randomUUID(), hostname });
+    sent.set(hostname, performance.now());
+    posts.push(post(pool, webhook));
+  });
+  await Promise.all(posts);
+  const isPosted = (): true | undefined =>
+    [...sent.keys()].every((host) => slack.posted.has(host)) ? true : undefined;
+  await eventually(isPosted, 'all notices', 120_000);
+  await pool.close();
+  const latencies = [...sent].map(([host, at]) => (slack.posted.get(host) ?? Number.NaN) - at);
+  return { bare, notice: latencies.slice(WARM_UP_SECONDS * PER_SECOND) };
+}
+
+export function reportNotice({ table }: Report, { bare, notice }: NoticeFigures): void {
+  table(
+    `From a webhook to the notice (${PER_SECOND} new incidents per second, milliseconds)`,
+    ['way', 'p50', 'p95', 'p99'],
+    [
+      ['bare publish to consume on the same stream', ...triple(bare)],
+      ['webhook sent to Slack API called (stored, folded and recorded on the way)', ...triple(notice)],
+    ],
+  );
+}
+
+/** Publishing to the events stream and consuming it with a durable, nothing between. */
+async function bareLatency(natsUrl: string, seconds: number): Promise<number[]> {
+  const connection = await connect({ servers: natsUrl });
+  const js = jetstream(connection);
+  const jsm = await jetstreamManager(connection);
+  const config = {
+    durable_name: 'bench',
+    ack_policy: 'explicit',
+    deliver_policy: 'new',
+    filter_subject: BARE_SUBJECT,
+  } as const;
+  await jsm.consumers.add('CORDON_EVENTS', config);
+  const messages = await (await js.consumers.get('CORDON_EVENTS', 'bench')).consume({ max_messages: 16 });
+  const latencies: number[] = [];
+  const reading = (async () => {
+    for await (const message of messages) {
+      latencies.push(performance.now() - Number(message.string().slice(0, 24)));
+      message.ack();
+    }
+  })();
+  const padding = 'x'.repeat(3000);
+  const published: Promise<unknown>[] = [];
+  await steadily(seconds, () => {
+    published.push(js.publish(BARE_SUBJECT, `${performance.now()}`.padEnd(24, ' ') + padding));
+  });
+  await Promise.all(published);
+  await eventually(() => (latencies.length >= published.length ? true : undefined), 'the bare messages');
+  await messages.close();
+  await reading;
+  await jsm.consumers.delete('CORDON_EVENTS', 'bench');
+  await connection.close();
+  return latencies.slice(PER_SECOND);
+}
+
+/** Acts `PER_SECOND` times a second, on time however late a timer was. */
+async function steadily(seconds: number, act: (index: number) => void): Promise<void> {
+  const start = performance.now();
+  for (let index = 0; index < seconds * PER_SECOND; index++) {
+    act(index);
+    await delay(Math.max(0, start + ((index + 1) * 1000) / PER_SECOND - performance.now()));
+  }
+}

@@ -1,0 +1,36 @@
+import { percentile } from './load.ts';
+
+/** What is printed, and kept. */
+export type Report = ReturnType<typeof createReport>;
+
+export function createReport() {
+  const lines: string[] = [];
+  const say = (line: string): void => {
+    lines.push(line);
+    process.stdout.write(`${line}\n`);
+  };
+  return {
+    say,
+    /** A heading, then a table. */
+    table: (heading: string, columns: string[], rows: string[][]): void => {
+      say('');
+      say(`## ${heading}`);
+      say('');
+      for (const row of [columns, columns.map(() => '---'), ...rows]) say(`| ${row.join(' | ')} |`);
+    },
+    text: () => `${lines.join('\n')}\n`,
+  };
+}
+
+/** Half of the values, and all but 5 and 1 % of them, lie below these. */
+export function percentiles(values: number[]): { p50: number; p95: number; p99: number } {
+  return { p50: percentile(values, 0.5), p95: percentile(values, 0.95), p99: percentile(values, 0.99) };
+}
+
+export function triple(values: number[]): string[] {
+  return Object.values(percentiles(values)).map((value) => round(value));
+}
+
+export function round(value: number, digits = 1): string {
+  return value.toFixed(digits);
+}

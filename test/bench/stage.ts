@@ -1,0 +1,48 @@
+import { randomUUID } from 'node:crypto';
+import { startSystem, type System } from '@cordon/sandbox';
+import { type SlackClock, startSlackClock } from './slack-clock.ts';
+
+export const SECRET = 'bench-secret-that-is-long-enough';
+const SENSORS = 100;
+
+/** All of Cordon, ready to be measured. */
+export interface Stage extends AsyncDisposable {
+  readonly system: System;
+  readonly slack: SlackClock;
+  /** The organisation, and machines of it that can be isolated. */
+  readonly oid: string;
+  readonly sensors: { sid: string; hostname: string }[];
+}
+
+/** On a broker of its own, or on one that has seen something. */
+export async function setStage(natsUrl?: string): Promise<Stage> {
+  const sensors = Array.from({ length: SENSORS }, (_, index) => ({
+    sid: randomUUID(),
+    hostname: `bench-host-known-${index}`,
+  }));
+  const slack = await startSlackClock();
+  const system = await startSystem({
+    sensors,
+    env: {
+      LIMACHARLIE_WEBHOOK_SECRETS: SECRET,
+      LOG_LEVEL: 'warn',
+      SLACK_BOT_TOKEN: 'xoxb-bench',
+      SLACK_CHANNEL: 'C1',
+      SLACK_API_URL: slack.apiUrl,
+      SLACK_POSTS_PER_SECOND: '1000',
+      ...(natsUrl !== undefined && { NATS_URL: natsUrl }),
+    },
+  });
+  const close = async (): Promise<void> => {
+    await system.close();
+    await slack[Symbol.asyncDispose]();
+  };
+  try {
+    await Promise.all(Object.values(system.services).map((service) => service.ready(60_000)));
+    if (!system.limaCharlie) throw new Error('no stand-in');
+    return { system, slack, oid: system.limaCharlie.oid, sensors, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
