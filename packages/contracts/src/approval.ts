@@ -13,8 +13,12 @@ export const Person = z.object({
 });
 export type Person = z.infer<typeof Person>;
 
-/** Mail addresses and Slack users. */
-const Contacts = z.object({ mail: z.array(z.string()), slack: z.array(z.string()) });
+/** Mail addresses and the ids of Slack users, exactly: what stands here decides who is written to. */
+export const Contacts = z.object({
+  mail: z.array(z.email().max(254)),
+  slack: z.array(z.string().regex(/^[UW][0-9A-Z]{2,}$/)),
+});
+export type Contacts = z.infer<typeof Contacts>;
 
 /**
  * What policy said about a question when it was asked. It stays so for this question, whatever becomes of the policy.

@@ -5,6 +5,7 @@ export {
   ApprovalReminded,
   ApprovalRequested,
   ApprovalVoted,
+  Contacts,
   Person,
   Terms,
   Vote,

@@ -20,10 +20,8 @@ const Duration = z
   .transform(toMilliseconds);
 const Word = z.string().min(1, 'must not be empty').max(255);
 const Persons = z.int().max(MOST_PERSONS, `must be at most ${MOST_PERSONS} persons`);
-const Mail = z.email('must be a mail address');
-const SlackTarget = z
-  .string()
-  .regex(/^[CDGUW][0-9A-Z]{2,}$/, 'must be the id of a Slack user or channel, such as U0123ABCD');
+const Mail = z.email('must be a mail address').max(254, 'must be a mail address');
+const SlackTarget = z.string().regex(/^[UW][0-9A-Z]{2,}$/, 'must be the id of a Slack user, such as U0123ABCD');
 
 function some<Element extends z.ZodType>(element: Element) {
   return z.array(element).min(1, 'must name at least one, or be left out');
