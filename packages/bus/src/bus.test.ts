@@ -145,10 +145,10 @@ test('a deadline is delivered when due, also when it was armed twice, and at onc
   const consumption = await bus.consumeDeadlines(CONSUMERS.expire, async ({ incidentId }) => void due.push(incidentId));
   const [past, soon] = [randomUUID(), randomUUID()];
   const at = new Date(Date.now() + 1000);
-  await bus.arm({ ...anEndpoint(), incidentId: past }, new Date(Date.now() - 60_000));
+  await bus.arm('approval', { ...anEndpoint(), incidentId: past }, new Date(Date.now() - 60_000));
   const endpoint = anEndpoint();
-  await bus.arm({ ...endpoint, incidentId: soon }, at);
-  await bus.arm({ ...endpoint, incidentId: soon }, at);
+  await bus.arm('approval', { ...endpoint, incidentId: soon }, at);
+  await bus.arm('approval', { ...endpoint, incidentId: soon }, at);
   await expect.poll(() => due, { timeout: 10_000 }).toEqual([past, soon]);
   expect(Date.now()).toBeGreaterThanOrEqual(at.getTime());
   await consumption.stop();

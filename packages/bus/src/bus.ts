@@ -25,6 +25,9 @@ export type BusOptions = {
   onHandled?: ConsumeParts['count'];
 };
 
+/** What a timer is for: something to be done about a question or a machine, or a look whether people got the question. */
+export type TimerKind = 'approval' | 'delivery';
+
 /** A service's way to the broker: the log, its consumers, timers and buckets. */
 export interface Bus extends AsyncDisposable {
   readonly log: EndpointLog;
@@ -40,8 +43,8 @@ export interface Bus extends AsyncDisposable {
   ): Promise<Consumption>;
   /** Keeps a record that was not understood. The same bytes again are a duplicate. */
   quarantine(record: Quarantined): Promise<{ duplicate: boolean }>;
-  /** Delivers `deadline` at `at`, whatever is killed meanwhile. Arming the same deadline again replaces it. */
-  arm(deadline: Deadline, at: Date): Promise<void>;
+  /** Delivers `deadline` at `at`, whatever is killed meanwhile. Arming the same deadline of a kind again replaces it. */
+  arm(kind: TimerKind, deadline: Deadline, at: Date): Promise<void>;
   bucket(name: BucketName): Promise<KV>;
   close(): Promise<void>;
 }
@@ -92,10 +95,10 @@ export async function connectBus({ url, name, log, replicas, onHandled = () => {
       return { duplicate: ack.duplicate };
     },
 
-    async arm({ tenantId, endpointId, incidentId }, at) {
-      const tail = `approval.${tenantId}.${endpointId}.${incidentId}`;
+    async arm(kind, { tenantId, endpointId, incidentId }, at) {
+      const tail = `${kind}.${tenantId}.${endpointId}.${incidentId}`;
       await publish(js, `cordon.timers.${tail}`, JSON.stringify({ tenantId, endpointId, incidentId }), {
-        id: eventId('timer', incidentId, at.toISOString()),
+        id: eventId('timer', kind, incidentId, at.toISOString()),
         schedule: { specification: at, target: `cordon.due.${tail}` },
       });
     },

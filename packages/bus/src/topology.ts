@@ -123,6 +123,14 @@ export const CONSUMERS = {
   execute: ofEvents('executor-execute', ['approval.decided', 'release.requested'], 16),
   /** executor: follows the sensor until it confirms. Every message in it waits for one endpoint. */
   watch: ofEvents('executor-watch', ['isolation.requested', 'release.accepted', 'isolation.confirmed'], 16, 20_000),
+  /** notifier: looks whether a question reached people. */
+  overdue: {
+    name: 'notifier-overdue',
+    stream: TIMERS,
+    filters: ['cordon.due.delivery.>'],
+    concurrency: 16,
+    maxAckPending: 1000,
+  },
   slack: ofEvents('notifier-slack', [...NEWS], 16),
   email: ofEvents('notifier-email', MAILED, 4),
   /** notifier: tells operators what was put aside. */

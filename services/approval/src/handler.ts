@@ -23,6 +23,9 @@ export function askOnNews(
   };
 }
 
+/** So long a question has to reach people through every channel; leaves as long again to tell them another way. */
+const DELIVERY_MS = 15_000;
+
 /** Whatever is next to be done about an incident by itself gets its timer, as soon as it is known. */
 export function armOnNews(bus: Bus): Handler<StoredEvent> {
   return async (event) => {
@@ -30,8 +33,11 @@ export function armOnNews(bus: Bus): Handler<StoredEvent> {
     const { incident } = (await bus.log.load(event, event.seq)).state;
     if (incident?.id !== event.data.incidentId) return;
     const at = nextDeadline(incident);
-    const { tenantId, endpointId, id: incidentId } = incident;
-    if (at) await bus.arm({ tenantId, endpointId, incidentId }, at);
+    const deadline = { tenantId: incident.tenantId, endpointId: incident.endpointId, incidentId: incident.id };
+    if (at) await bus.arm('approval', deadline, at);
+    if (event.type === 'approval.requested' && incident.status === 'asked') {
+      await bus.arm('delivery', deadline, new Date(Date.parse(event.time) + DELIVERY_MS));
+    }
   };
 }
 
