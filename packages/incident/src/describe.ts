@@ -100,10 +100,15 @@ function waiting({ hostname, question }: Incident): string {
 }
 
 /** Who decided to isolate. */
-function deciders({ decision }: Incident): string {
+function deciders(incident: Incident): string {
+  return decidersOf(incident) ?? 'Somebody';
+}
+
+/** Who decided: everybody who agreed, who said no, or the policy's rule. Nothing where nobody did. */
+export function decidersOf({ decision }: Incident): string | undefined {
   if (decision?.rule !== undefined) return `The policy's rule “${decision.rule}”`;
-  const names = (decision?.votes ?? []).map((vote) => vote.person.name);
-  return names.length > 0 ? listOf(names) : (decision?.decidedBy?.name ?? 'Somebody');
+  const votes = decision?.outcome === 'isolate' ? (decision.votes ?? []) : [];
+  return votes.length > 0 ? listOf(votes.map((vote) => vote.person.name)) : decision?.decidedBy?.name;
 }
 
 function listOf(names: string[]): string {

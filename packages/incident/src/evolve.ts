@@ -1,4 +1,4 @@
-import type { Person, StoredEvent } from '@cordon/contracts';
+import type { Contacts, Person, StoredEvent } from '@cordon/contracts';
 import { findingOf, incidentIdOf } from './finding.ts';
 import { isSamePerson } from './person.ts';
 import {
@@ -177,6 +177,7 @@ function remember(incident: Incident, event: StoredEvent, note?: string): Incide
     type: event.type,
     by: personOf(event)?.name,
     note: note ?? noteOf(event),
+    to: addresseesOf(event, incident.question),
   };
   return { ...incident, lastSeq: event.seq, lastAt: event.time, history: keep(incident.history, moment, HISTORY_KEPT) };
 }
@@ -191,6 +192,15 @@ function noteOf({ data }: StoredEvent): string | undefined {
   if ('outcome' in data) return data.outcome;
   if ('because' in data) return data.because;
   return 'explanation' in data ? data.explanation : undefined;
+}
+
+/** Who in particular is to hear of an event. A channel that works tells the contacts of one that does not. */
+function addresseesOf(event: StoredEvent, question: Question | undefined): Contacts | undefined {
+  if (event.type === 'approval.escalated') return event.data.to;
+  const contacts = question?.terms?.contacts;
+  if (event.type === 'approval.reminded') return contacts && { ...contacts, mail: [] };
+  if (event.type !== 'notification.overdue') return undefined;
+  return contacts && { ...contacts, [event.data.channel === 'slack' ? 'slack' : 'mail']: [] };
 }
 
 /** A decision silences its findings for a while; a failed isolation and a release lift that again. */

@@ -11,7 +11,7 @@ export {
   type ReleaseCommand,
   requestRelease,
 } from './decide.ts';
-export { connectionOf, describe, describeMoment, type Description, type Tone } from './describe.ts';
+export { connectionOf, decidersOf, describe, describeMoment, type Description, type Tone } from './describe.ts';
 export { evolve } from './evolve.ts';
 export { commandLineOf, detailsOf, detectedAt, type Fact, factsOf, findingFacts } from './facts.ts';
 export { factsDigest, findingOf, incidentIdOf } from './finding.ts';

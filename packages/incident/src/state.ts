@@ -1,4 +1,12 @@
-import type { ApprovalDecided, ApprovalRequested, Detection, Endpoint, Person, Vote } from '@cordon/contracts';
+import type {
+  ApprovalDecided,
+  ApprovalRequested,
+  Contacts,
+  Detection,
+  Endpoint,
+  Person,
+  Vote,
+} from '@cordon/contracts';
 
 /**
  * Where an incident stands.
@@ -49,7 +57,15 @@ export type Finding = {
 };
 
 /** One line of an incident's history. */
-export type Moment = { seq: number; at: string; type: string; by?: string | undefined; note?: string | undefined };
+export type Moment = {
+  seq: number;
+  at: string;
+  type: string;
+  by?: string | undefined;
+  note?: string | undefined;
+  /** Who in particular is to hear of it, beside those who hear of everything. */
+  to?: Contacts | undefined;
+};
 
 export type Question = Omit<ApprovalRequested['data'], 'incidentId'> & {
   eventId: string;
