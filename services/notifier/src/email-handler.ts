@@ -8,30 +8,17 @@ import { findIncident, isLongOver } from './find-incident.ts';
 import { attempt, type Journal, journalKey } from './journal.ts';
 import type { Numbers } from './numbers.ts';
 import { oneAtATime } from './one-at-a-time.ts';
+import { isMailed, type Mailing, mailingFor } from './mailing.ts';
 import { type About, FIRST, recordFailed, recordSent } from './record.ts';
 import { renderMail } from './render-email.ts';
 
 type Parts = { mailer: Mailer; log: EndpointLog; journal: Journal; numbers: Numbers; publicUrl: string };
 
-/** Mail is for what somebody who does not look at Slack has to know: a question, and how it ended. */
-const MAILED = new Set<StoredEvent['type']>([
-  'isolation.pending',
-  'isolation.confirmed',
-  'isolation.unconfirmed',
-  'isolation.failed',
-  'isolation.refused',
-  'isolation.simulated',
-  'release.pending',
-  'release.confirmed',
-  'release.unconfirmed',
-  'release.failed',
-  'release.simulated',
-]);
 const MISCONFIGURED_PAUSE_MS = 60_000;
 const DEFERRED_MIN_MS = 5000;
 const DEFERRED_MAX_MS = 15 * 60_000;
 
-/** Mails the question, and then each outcome, once to everybody; every mail shows the incident as it stands. */
+/** Mails the question, and then what becomes of it, once to each recipient; every mail shows the incident as it stands. */
 export function mailOnNews({ mailer, log: endpointLog, journal, numbers, publicUrl }: Parts): Handler<StoredEvent> {
   const inTurn = oneAtATime();
   const backoff = createBackoff({ firstMs: 1000, maxMs: 60_000 });
@@ -39,17 +26,19 @@ export function mailOnNews({ mailer, log: endpointLog, journal, numbers, publicU
   const unrecorded = new Map<string, string>();
 
   return async (event, { log }) => {
-    const isQuestion = event.type === 'approval.requested';
-    if (!isQuestion && !isMailed(event)) return;
+    if (!isMailed(event)) return;
     await inTurn(`${event.tenantId}/${event.endpointId}`, async () => {
       const incident = await findIncident(endpointLog, event);
       if (!incident || isLongOver(incident, event, log)) return;
+      const mailing = mailingFor(event, incident, mailer.recipients);
+      if (!mailing) return;
       let deferred: Error | undefined;
-      for (const target of mailer.recipients) {
+      for (const target of mailing.to) {
         try {
           // A follow-up may overtake its question, where that was deferred.
-          await sendOnce(incident, FIRST, target, event, log);
-          if (!isQuestion) await sendOnce(incident, event.id, target, event, log);
+          if (mailing.kind === 'question' || mailing.kind === 'follow-up')
+            await sendOnce(incident, { kind: 'question' }, FIRST, target, event, log);
+          if (mailing.kind !== 'question') await sendOnce(incident, mailing, event.id, target, event, log);
         } catch (error) {
           if (!(error instanceof MailError) || error.failure.kind !== 'deferred') throw error;
           deferred ??= later(growingDelayMs(event), error.failure.reason, error);
@@ -61,6 +50,7 @@ export function mailOnNews({ mailer, log: endpointLog, journal, numbers, publicU
 
   async function sendOnce(
     incident: Incident,
+    { kind, notice }: Omit<Mailing, 'to'>,
     occasion: string,
     target: string,
     event: StoredEvent,
@@ -75,16 +65,16 @@ export function mailOnNews({ mailer, log: endpointLog, journal, numbers, publicU
     if (kept?.entry.reference !== undefined || kept?.entry.refused) return;
 
     const about: About = { incident, channel: 'email', occasion, target };
-    const isFollowUp = occasion !== FIRST;
     const rootId = mailer.messageId(incident.id, 'question');
-    const thread = isFollowUp
-      ? { messageId: mailer.messageId(incident.id, event.id), root: sentAs(FIRST) ?? rootId }
-      : { messageId: rootId };
+    const thread = {
+      messageId: kind === 'question' ? rootId : mailer.messageId(incident.id, event.id),
+      root: kind === 'follow-up' ? (sentAs(FIRST) ?? rootId) : undefined,
+    };
     let reference = unrecorded.get(key);
     try {
       const waitMs = reference === undefined ? backoff.remainingMs() : 0;
       if (waitMs > 0) throw later(waitMs, 'mail is paused');
-      reference ??= await mailer.send(target, renderMail(incident, publicUrl, isFollowUp), thread);
+      reference ??= await mailer.send(target, renderMail(incident, publicUrl, kind, notice), thread);
       unrecorded.set(key, reference);
       backoff.succeeded();
     } catch (error) {
@@ -121,11 +111,6 @@ export function mailOnNews({ mailer, log: endpointLog, journal, numbers, publicU
     log.warn({ reason: failure.reason, delayMs }, 'the mail server did not take a mail');
     return later(delayMs, failure.reason, error);
   }
-}
-
-function isMailed(event: StoredEvent): boolean {
-  if (event.type === 'approval.decided') return event.data.outcome !== 'isolate';
-  return MAILED.has(event.type);
 }
 
 /** Half as long as it has waited already: grows by itself, and survives a restart. */

@@ -88,7 +88,11 @@ test('any length stays within what Slack takes', () => {
 
 test('a mail shows it inert and complete, names one address, and masks secrets', () => {
   const machine = aMachine({ ...found, commandLine: `${HOSTILE} password=hunter2` });
-  const { subject, text, html } = renderMail(incidentAfter(machine.detected(), machine.asked()), PUBLIC_URL, false);
+  const { subject, text, html } = renderMail(
+    incidentAfter(machine.detected(), machine.asked()),
+    PUBLIC_URL,
+    'question',
+  );
   const link = `${PUBLIC_URL}/approvals/${machine.incidentId}`;
   expect(subject).not.toMatch(/[\r\n\u202e]/);
   expect(text.match(/https?:\/\/\S+/g)).toEqual([link]);
@@ -102,7 +106,7 @@ test('a mail shows it inert and complete, names one address, and masks secrets',
 test('the first line of a mail is the question with host, deadline and what happens at it', () => {
   const machine = aMachine();
   const incident = incidentAfter(machine.detected(), machine.asked());
-  const mail = renderMail(incident, PUBLIC_URL, false);
+  const mail = renderMail(incident, PUBLIC_URL, 'question');
   expect(mail.text.split('\n')[0]).toBe(
     'Waiting for a decision: Isolate WIN-01? Nobody has decided yet. Decide by 2031-02-03 04:05 UTC. If nobody decides by then, the machine stays connected.',
   );

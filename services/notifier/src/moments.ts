@@ -3,12 +3,18 @@ import { describe, describeMoment, type Finding, type Incident, type Moment, typ
 
 /** The status that an event led to. */
 const STATUS_AFTER: Record<string, Status> = {
+  'approval.requested': 'asked',
+  'approval.voted': 'asked',
+  'approval.reminded': 'asked',
+  'notification.overdue': 'asked',
   'isolation.requested': 'requested',
   'isolation.pending': 'pending',
   'isolation.unconfirmed': 'unconfirmed',
   'isolation.confirmed': 'contained',
   'isolation.failed': 'failed',
   'isolation.refused': 'refused',
+  'isolation.held': 'held',
+  'isolation.drifted': 'drifted',
   'isolation.simulated': 'simulated',
   'release.requested': 'releasing',
   'release.pending': 'release_pending',
@@ -17,7 +23,21 @@ const STATUS_AFTER: Record<string, Status> = {
   'release.simulated': 'contained',
   'release.confirmed': 'released',
 };
-const STATUS_DECIDED: Record<string, Status> = { isolate: 'approved', leave: 'left', expired: 'expired' };
+/** The same where it depends on what the event said. */
+const STATUS_NOTED: Record<string, Status> = {
+  isolate: 'approved',
+  leave: 'left',
+  expired: 'expired',
+  unanswered: 'asked',
+};
+/** Moments that leave the question open: what happened is their headline. */
+const IN_BETWEEN = new Set([
+  'approval.requested',
+  'approval.voted',
+  'approval.reminded',
+  'approval.escalated',
+  'notification.overdue',
+]);
 
 /** One moment in words: what the status became then, what happened, by whom and why. */
 export type Told = {
@@ -28,23 +48,52 @@ export type Told = {
   reason?: string | undefined;
 };
 
-/** What to say of a moment that changed the status. The words are those of the incident as it stood then. */
+/** What to say of a moment. The words are those of the incident as it stood then. */
 export function tellMoment(incident: Incident, moment: Moment): Told {
   const { what } = describeMoment(moment);
   const { decision, release } = incident;
-  const decided = moment.type === 'approval.decided';
-  const status = decided ? STATUS_DECIDED[moment.note ?? ''] : STATUS_AFTER[moment.type];
-  const then: Incident = {
-    ...incident,
+  const isDecision = moment.type === 'approval.decided' && moment.at === decision?.at;
+  const isRelease = moment.type === 'release.requested' && moment.at === release?.at;
+  const { headline, sentence } = describe(asOf(incident, moment));
+  const reason = isDecision ? decision.reason : isRelease ? release.reason : undefined;
+  if (!IN_BETWEEN.has(moment.type)) return { headline, sentence, what, by: moment.by, reason };
+  const explanation = moment.type === 'notification.overdue' ? `${moment.note} ` : '';
+  return { headline: what, sentence: `${explanation}${sentence}`, what, by: moment.by };
+}
+
+/** The incident as it stood at a moment, as far as that is still known: of an earlier decision or release only who it was. */
+function asOf(incident: Incident, { type, at, by, note }: Moment): Incident {
+  const { question, decision, release } = incident;
+  const isDecision = type === 'approval.decided';
+  const isNoted = isDecision || type === 'approval.escalated';
+  const status = isNoted ? STATUS_NOTED[note ?? ''] : STATUS_AFTER[type];
+  const person = by === undefined ? undefined : { issuer: '', subject: '', name: by };
+  const { decision: _, ...rest } = incident;
+  const decidedThen =
+    isDecision && decision?.at !== at
+      ? { eventId: '', at, outcome: 'isolate' as const, channel: 'page' as const, decidedBy: person }
+      : decision;
+  return {
+    ...rest,
     status: status ?? incident.status,
-    problem: !decided && moment.note ? { code: '', explanation: moment.note } : undefined,
-    ...(release?.requestedBy &&
-      moment.by && { release: { ...release, requestedBy: { ...release.requestedBy, name: moment.by } } }),
+    problem: !isNoted && note ? { code: '', explanation: note } : undefined,
+    ...(question && { question: { ...question, votes: question.votes.filter((vote) => vote.at <= at) } }),
+    ...(decidedThen && { decision: decidedThen }),
+    ...(release && type === 'release.requested' && { release: { ...release, requestedBy: person } }),
   };
-  const { headline, sentence } = describe(then);
-  const isThisRelease = moment.type === 'release.requested' && moment.at === release?.at;
-  const reason = decided ? decision?.reason : isThisRelease ? release.reason : undefined;
-  return { headline, sentence, what, by: moment.by, reason };
+}
+
+/**
+ * Which Slack users a moment calls upon, and whether it cannot wait and the whole channel is to see it. Nobody any more
+ * once the question was answered: Slack may have been away for hours.
+ */
+export function callOf({ status, question }: Incident, moment: Moment): { users: string[]; loud: boolean } {
+  const { type, at, note, to } = moment;
+  const isCurrent = question !== undefined && at >= question.askedAt;
+  if (!isCurrent || status !== (note === 'expired' ? 'expired' : 'asked')) return { users: [], loud: false };
+  const users = to?.slack ?? [];
+  const isOverdue = type === 'notification.overdue' && users.length > 0;
+  return { users, loud: type === 'approval.escalated' || isOverdue };
 }
 
 /** Something for the thread below an incident's message, with the time it happened. */
@@ -54,8 +103,15 @@ export type News = { occasion: string; at: string } & (
   | { kind: 'moment'; moment: Moment }
 );
 
-/** Moments that are no news: the message itself says that the team was asked, and only the sensor's answer counts. */
-const UNTOLD = new Set(['approval.requested', 'release.accepted']);
+/** Whether a moment is no news: the message itself says that the team was asked, and only the sensor's answer counts. */
+function isUntold({ type, seq }: Moment, history: Moment[]): boolean {
+  return type === 'release.accepted' || (type === 'approval.requested' && !isAskedAgain(history, seq));
+}
+
+/** Whether a question is about what a guard held back, after a first one. */
+export function isAskedAgain(history: Moment[], seq: number): boolean {
+  return history.some((moment) => moment.type === 'isolation.held' && moment.seq < seq);
+}
 
 /** Everything that belongs into the thread so far, in the order in which it happened. */
 export function newsOf(incident: Incident): News[] {
@@ -72,7 +128,7 @@ export function newsOf(incident: Incident): News[] {
   findings.slice(0, Math.max(0, next)).forEach(addFinding);
   for (const moment of history) {
     if (moment.type === 'detection.raised') addFinding(findings[next++]);
-    else if (!UNTOLD.has(moment.type)) {
+    else if (!isUntold(moment, history)) {
       news.push({ occasion: `moment:${moment.seq}`, at: moment.at, kind: 'moment', moment });
     }
   }

@@ -8,7 +8,7 @@ export const FIRST = 'incident';
 
 export type About = { incident: Incident; channel: Channel; occasion: string; target: string };
 
-const SOURCE = '/cordon/notifier';
+export const SOURCE = '/cordon/notifier';
 
 /** Puts into the log that a channel took a message. */
 export async function recordSent(log: EndpointLog, about: About, reference: string): Promise<void> {

@@ -2,6 +2,7 @@ import { severityName } from '@cordon/contracts';
 import { type Content, html, type Html } from '@cordon/html';
 import {
   commandLineOf,
+  decidersOf,
   describe,
   describeMoment,
   detailsOf,
@@ -12,6 +13,7 @@ import {
 } from '@cordon/incident';
 import { cut, defang, manyLines, oneLine } from '@cordon/text';
 import type { MailContent } from './email.ts';
+import type { MailKind } from './mailing.ts';
 import { maskSecrets } from './mask-secrets.ts';
 import { AT_THE_DEADLINE, caseOf, FULL_TEXT, isOpenQuestion } from './moments.ts';
 
@@ -26,18 +28,20 @@ const DETAILS = new Set(['Parent process', 'ATT&CK', 'Internal IP', 'Operating s
  * The mail about an incident as it stands now. Lines written by others come behind `| ` in the text part, so that they
  * cannot imitate ours; they name no URL that a client would link, and secrets in command lines are masked.
  */
-export function renderMail(incident: Incident, publicUrl: string, isFollowUp: boolean): MailContent {
+export function renderMail(incident: Incident, publicUrl: string, kind: MailKind, notice = ''): MailContent {
   const { headline, sentence } = describe(incident);
   const { detection, decision, question } = incident;
   const isOpen = isOpenQuestion(incident);
-  const words = { headline, sentence: value(sentence, SENTENCE_MAX) };
+  const words = { notice: value(notice, SENTENCE_MAX), headline, sentence: value(sentence, SENTENCE_MAX) };
   const until = isOpen && question ? `Decide by ${inWords(question.expiresAt)}. ${AT_THE_DEADLINE}` : undefined;
   const facts: Fact[] = [
     ...factsOf(incident),
     { label: 'Detected', value: inWords(detectedAt(incident).toISOString()) },
     ...detailsOf(detection).filter(({ label }) => DETAILS.has(label)),
   ].map((fact) => ({ label: fact.label, value: value(fact.value, VALUE_MAX) }));
-  if (decision?.decidedBy) facts.push({ label: 'Decided by', value: value(decision.decidedBy.name, VALUE_MAX) });
+  if (isOpen && question && question.votesNeeded > 1) facts.push({ label: 'Why', value: value(question.why, 500) });
+  const deciders = decidersOf(incident);
+  if (deciders !== undefined) facts.push({ label: 'Decided by', value: value(deciders, VALUE_MAX) });
   if (decision?.reason) facts.push({ label: 'Reason', value: value(decision.reason, 500) });
   const full = commandLineOf(incident);
   const commandLine = full === undefined ? undefined : cut(defang(manyLines(maskSecrets(full))), COMMAND_LINE_MAX);
@@ -55,21 +59,29 @@ export function renderMail(incident: Incident, publicUrl: string, isFollowUp: bo
   const end = `${FULL_TEXT} Secrets in command lines are masked here. Case ${incident.id}, compare it with Slack.`;
   const parts: Parts = { ...words, until, facts, commandLine, history, link, end };
   return {
-    subject: subjectOf(incident, isFollowUp),
+    subject: subjectOf(incident, kind),
     text: asText(parts),
     html: asHtml(parts),
-    urgent: isUrgent(incident),
+    urgent: isUrgent(incident, kind),
   };
 }
 
-/** The same for every mail of an incident, so that clients keep them together. */
-export function subjectOf(incident: Incident, isFollowUp: boolean): string {
+const PREFIX: Record<MailKind, string> = {
+  question: '[Cordon]',
+  'follow-up': 'Re: [Cordon]',
+  escalation: '[Escalation]',
+  overdue: '[Slack not reached]',
+};
+
+/** The same for the question and all that follows it, so that clients keep them together. */
+export function subjectOf(incident: Incident, kind: MailKind): string {
   const { severity_id: severity, finding_info: info } = incident.detection;
   const about = `${severityName(severity)} ${cut(oneLine(info.title), 120)} on ${cut(oneLine(incident.hostname), 80)}`;
-  return `${isFollowUp ? 'Re: ' : ''}[Cordon] ${about} (case ${caseOf(incident)})`;
+  return `${PREFIX[kind]} ${about} (case ${caseOf(incident)})`;
 }
 
 type Parts = {
+  notice: string;
   headline: string;
   sentence: string;
   until: string | undefined;
@@ -80,8 +92,9 @@ type Parts = {
   end: string;
 };
 
-function asText({ headline, sentence, until, facts, commandLine, history, link, end }: Parts): string {
+function asText({ notice, headline, sentence, until, facts, commandLine, history, link, end }: Parts): string {
   return [
+    ...(notice === '' ? [] : [notice, '']),
     [`${headline.replace(/\.$/, '')}: ${sentence}`, until].filter(Boolean).join(' '),
     '',
     `${link.label}: ${link.url}`,
@@ -98,7 +111,7 @@ function asText({ headline, sentence, until, facts, commandLine, history, link, 
   ].join('\n');
 }
 
-function asHtml({ headline, sentence, until, facts, commandLine, history, link, end }: Parts): string {
+function asHtml({ notice, headline, sentence, until, facts, commandLine, history, link, end }: Parts): string {
   return String(
     html`<!doctype html>
       <html lang="en">
@@ -109,6 +122,7 @@ function asHtml({ headline, sentence, until, facts, commandLine, history, link, 
         </head>
         <body style="margin:0;padding:16px;background:#ffffff;color:#1a1a1a;font:16px/1.5 sans-serif">
           <div style="max-width:600px">
+            ${notice !== '' && paragraph(html`<strong>${notice}</strong>`)}
             <h1 style="font-size:20px;margin:0 0 8px">${headline}</h1>
             ${paragraph(sentence)} ${until !== undefined && paragraph(html`<strong>${until}</strong>`)}
             ${paragraph(html`${link.label}: <a href="${link.url}" style="color:#0b5cad">${new URL(link.url).host}</a>`)}
@@ -151,7 +165,8 @@ function value(text: string, max: number): string {
   return cut(defang(oneLine(text)), max);
 }
 
-function isUrgent(incident: Incident): boolean {
+function isUrgent(incident: Incident, kind: MailKind): boolean {
+  if (kind === 'escalation' || kind === 'overdue' || incident.status === 'drifted') return true;
   return isOpenQuestion(incident) && incident.detection.severity_id >= URGENT_FROM;
 }
 

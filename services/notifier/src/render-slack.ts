@@ -27,7 +27,7 @@ import {
   wasCut,
 } from '@cordon/text';
 import type { Button, KnownBlock } from '@slack/web-api';
-import { AT_THE_DEADLINE, caseOf, FULL_TEXT, isOpenQuestion, type News, tellMoment } from './moments.ts';
+import { AT_THE_DEADLINE, callOf, caseOf, FULL_TEXT, isOpenQuestion, type News, tellMoment } from './moments.ts';
 import type { SlackContent } from './slack.ts';
 
 const TITLE_MAX = 150;
@@ -46,6 +46,9 @@ export function renderIncident(incident: Incident, publicUrl: string): SlackCont
     richText([...line(bold(headline)), richTextOf(sentence, SENTENCE_MAX)]),
     richText([...factLines(facts), bold('Detected: '), richDate(detectedAt(incident))]),
     commandLine === undefined ? undefined : preformatted(commandLine),
+    isOpen && incident.question && incident.question.votesNeeded > 1
+      ? richText([bold('Why: '), richTextOf(incident.question.why, SENTENCE_MAX)])
+      : undefined,
     isOpen && incident.question ? deadline(incident.question.expiresAt) : undefined,
     {
       type: 'actions',
@@ -106,12 +109,15 @@ function renderFinding({ hostname }: Incident, finding: Finding): SlackContent {
 
 function renderMoment(incident: Incident, moment: Moment): SlackContent {
   const { headline, sentence, what, by, reason } = tellMoment(incident, moment);
+  const { users, loud } = callOf(incident, moment);
   const facts: Fact[] = [{ label: 'Host', value: incident.hostname }];
   if (by !== undefined) facts.push({ label: 'By', value: by });
   if (reason) facts.push({ label: 'Reason', value: reason });
   return {
     text: statusLine(headline, incident.hostname),
+    loud,
     blocks: [
+      ...(users.length > 0 ? [mentions(users)] : []),
       richText([...line(bold(headline)), ...line(richTextOf(sentence, SENTENCE_MAX)), ...factLines(facts)]),
       context(`${what}, ${mrkdwnDate(new Date(moment.at))}`),
     ],
@@ -121,6 +127,16 @@ function renderMoment(incident: Incident, moment: Moment): SlackContent {
 /** Approval hears of it, and shows the question to those who may answer. */
 function decideHere({ id }: Incident): Button {
   return { type: 'button', text: plain('Decide in Slack', 75), action_id: 'decide', value: id };
+}
+
+/** The only mentions there are: of users whom the policy names. */
+function mentions(users: string[]): KnownBlock {
+  return richText(
+    users.flatMap((user) => [
+      { type: 'user', user_id: user },
+      { type: 'text', text: ' ' },
+    ]),
+  );
 }
 
 function statusLine(headline: string, host: string): string {

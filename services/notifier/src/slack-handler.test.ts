@@ -52,8 +52,8 @@ test('has a button to decide in Slack where policy allows it, until it is decide
     const message = world.slack.messages().find((candidate) => words(candidate).includes(hostname));
     return message?.blocks.flatMap((block) => (block.type === 'actions' ? block.elements : [])) ?? [];
   };
-  await world.happen(here.detected(), here.asked(someTerms({ slackDecides: true })));
-  await world.happen(onThePage.detected(), onThePage.asked(someTerms({ slackDecides: false })));
+  await world.happen(here.detected(), here.asked({ terms: someTerms({ slackDecides: true }) }));
+  await world.happen(onThePage.detected(), onThePage.asked({ terms: someTerms({ slackDecides: false }) }));
   await expect.poll(() => world.done('notifier-slack'), SLOW).toBe(4);
   expect(actionsOf('WIN-HERE').map(({ action_id, value }) => [action_id, value])).toEqual([
     ['open_incident', undefined],

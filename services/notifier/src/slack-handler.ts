@@ -108,8 +108,9 @@ export function tellSlackOnNews({ slack, log: endpointLog, postOnce, lanes, publ
     let posted = 0;
     for (const news of newsOf(incident)) {
       const { occasion, at } = news;
+      const content = renderNews(incident, news);
       const reply = await postOnce(
-        { incident, occasion, at, content: () => renderNews(incident, news), threadTs, priority: 'later' },
+        { incident, occasion, at, content: () => content, threadTs, priority: content.loud ? 'first' : 'later' },
         event,
         log,
       );

@@ -9,7 +9,11 @@ import type { Logger } from '@cordon/service';
 import { classifySlackError, type SlackFailure } from './slack-failure.ts';
 
 /** What a message shows: blocks, and the same in short for notifications and screen readers. */
-export type SlackContent = { text: string; blocks?: KnownBlock[] };
+export type SlackContent = {
+  text: string;
+  blocks?: KnownBlock[];
+  /** Of a reply: it cannot wait, and the channel shows it as well. */ loud?: boolean;
+};
 /** How we recognize a message of ours. Anybody in the channel can read it. */
 export type SlackMark = { notificationId: string; incidentId: string };
 
@@ -60,11 +64,12 @@ export function connectSlack(options: { token: string; channel: string; apiUrl: 
   return {
     channel,
 
-    async post(content, mark, threadTs) {
+    async post({ loud, ...content }, mark, threadTs) {
       const message: ChatPostMessageArguments = {
         channel,
         ...content,
-        ...(threadTs !== undefined && { thread_ts: threadTs }),
+        ...(threadTs !== undefined &&
+          (loud ? { thread_ts: threadTs, reply_broadcast: true } : { thread_ts: threadTs })),
         ...(mark && { metadata: metadataOf(mark) }),
         unfurl_links: false,
         unfurl_media: false,
@@ -77,9 +82,17 @@ export function connectSlack(options: { token: string; channel: string; apiUrl: 
       return ts;
     },
 
-    async update(ts, content, mark) {
+    async update(ts, { text, blocks }, mark) {
       await call('chat.update', () =>
-        client.chat.update({ channel, ts, ...content, metadata: metadataOf(mark), link_names: false, parse: 'none' }),
+        client.chat.update({
+          channel,
+          ts,
+          text,
+          ...(blocks && { blocks }),
+          metadata: metadataOf(mark),
+          link_names: false,
+          parse: 'none',
+        }),
       );
     },
 

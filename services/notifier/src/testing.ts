@@ -2,19 +2,27 @@ import { randomUUID } from 'node:crypto';
 import { type Bus, connectBus, type Consumption, CONSUMERS } from '@cordon/bus';
 import {
   ApprovalDecided,
+  ApprovalEscalated,
+  ApprovalReminded,
   ApprovalRequested,
+  ApprovalVoted,
+  type Contacts,
   type CordonEvent,
   type Detection,
   DetectionRaised,
   eventId,
   IsolationConfirmed,
+  IsolationDrifted,
+  IsolationHeld,
   IsolationPending,
   IsolationRequested,
+  NotificationOverdue,
+  NotificationSent,
+  type Person,
   ReleaseAccepted,
   ReleaseConfirmed,
   ReleaseRequested,
   sha256,
-  type Terms,
 } from '@cordon/contracts';
 import { evolve, type Incident, incidentIdOf, NOTHING_HAPPENED } from '@cordon/incident';
 import { type Broker, type Mail, type Slack, startBroker, startMail, startSlack } from '@cordon/sandbox';
@@ -66,18 +74,51 @@ export function aMachine(first: Found = {}) {
         data: { detection, raw: { media_type: 'application/json', sha256: sha256('{}'), size: 2, body: '{}' } },
       });
     },
-    asked: (terms?: Terms): CordonEvent =>
+    asked: (about: Partial<ApprovalRequested['data']> = {}): CordonEvent =>
       ApprovalRequested.create({
         ...envelope('approval.requested'),
-        data: {
-          incidentId,
-          expiresAt: '2031-02-03T04:05:06.000Z',
-          votesNeeded: 1,
-          why: 'Always.',
-          ...(terms && { terms }),
-        },
+        data: { incidentId, expiresAt: '2031-02-03T04:05:06.000Z', votesNeeded: 1, why: 'Always.', ...about },
       }),
-    decided: (outcome: 'isolate' | 'leave' | 'expired', reason?: string): CordonEvent =>
+    voted: (person: Person): CordonEvent => {
+      const { at, ...rest } = envelope('approval.voted');
+      const vote = { person, channel: 'page' as const, at: at.toISOString(), factsDigest: sha256('') };
+      return ApprovalVoted.create({ ...rest, at, data: { incidentId, vote } });
+    },
+    reminded: (): CordonEvent =>
+      ApprovalReminded.create({
+        ...envelope('approval.reminded'),
+        data: { incidentId, count: 1, expiresAt: '2031-02-03T04:05:06.000Z' },
+      }),
+    escalated: (because: 'unanswered' | 'expired', to: Contacts): CordonEvent =>
+      ApprovalEscalated.create({
+        ...envelope('approval.escalated'),
+        data: { incidentId, because, count: 1, to },
+      }),
+    overdue: (channel: 'slack' | 'email'): CordonEvent =>
+      NotificationOverdue.create({
+        ...envelope('notification.overdue'),
+        data: { incidentId, channel, occasion: 'incident', explanation: `${channel} did not take it.` },
+      }),
+    sent: (channel: 'slack' | 'email', occasion: string): CordonEvent =>
+      NotificationSent.create({
+        ...envelope('notification.sent'),
+        data: { incidentId, channel, occasion, target: 'somewhere', reference: '1' },
+      }),
+    held: (): CordonEvent =>
+      IsolationHeld.create({
+        ...envelope('isolation.held'),
+        data: { incidentId, code: 'blast_radius', explanation: 'Ten machines were isolated within an hour.' },
+      }),
+    drifted: (): CordonEvent =>
+      IsolationDrifted.create({
+        ...envelope('isolation.drifted'),
+        data: { incidentId, code: 'drifted', explanation: 'The sensor no longer reports isolated.' },
+      }),
+    decided: (
+      outcome: 'isolate' | 'leave' | 'expired',
+      reason?: string,
+      more: Partial<ApprovalDecided['data']> = {},
+    ): CordonEvent =>
       ApprovalDecided.create({
         ...envelope('approval.decided'),
         data: {
@@ -87,6 +128,7 @@ export function aMachine(first: Found = {}) {
           quietUntil: new Date(Date.now() + 3_600_000).toISOString(),
           ...(outcome !== 'expired' && { decidedBy: PERSON }),
           ...(reason !== undefined && { reason }),
+          ...more,
         },
       }),
     requested: (): CordonEvent =>
@@ -100,6 +142,8 @@ export function aMachine(first: Found = {}) {
         ...envelope('release.requested'),
         data: { incidentId, requestedBy: PERSON, channel: 'page', reason: 'cleaned' },
       }),
+    releaseDue: (): CordonEvent =>
+      ReleaseRequested.create({ ...envelope('release.requested'), data: { incidentId, channel: 'timer' } }),
     releaseAccepted: (): CordonEvent =>
       ReleaseAccepted.create({ ...envelope('release.accepted'), data: { incidentId } }),
     released: (): CordonEvent => ReleaseConfirmed.create({ ...envelope('release.confirmed'), data: { incidentId } }),
