@@ -27,7 +27,7 @@ export function askOnNews(
 const DELIVERY_MS = 15_000;
 
 /** Whatever is next to be done about an incident by itself gets its timer, as soon as it is known. */
-export function armOnNews(bus: Bus): Handler<StoredEvent> {
+export function armOnNews(bus: Pick<Bus, 'log' | 'arm'>): Handler<StoredEvent> {
   return async (event) => {
     if (!('incidentId' in event.data)) return;
     const { incident } = (await bus.log.load(event, event.seq)).state;

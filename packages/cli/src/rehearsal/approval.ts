@@ -1,8 +1,9 @@
 import type { Handler, Operator } from '@cordon/bus';
 import type { StoredEvent } from '@cordon/contracts';
 import { settings } from '@cordon/approval/src/config.ts';
+import { armOnNews } from '@cordon/approval/src/handler.ts';
 import { policyInForce } from '@cordon/approval/src/policy.ts';
-import { ask, nextDeadline } from '@cordon/incident';
+import { ask } from '@cordon/incident';
 import { loadPolicy } from '@cordon/policy';
 import { loadConfig } from '@cordon/service';
 import { type Act, readOnly } from './acts.ts';
@@ -30,13 +31,12 @@ export async function rehearseAsk(
   };
 }
 
-/** When the deadline of a question would be set to. */
+/** The timers of a question, which would only be noted. */
 export async function rehearseArm(operator: Operator, _env: object, acts: Act[]): Promise<Handler<StoredEvent>> {
-  const log = await operator.log();
-  return async (event) => {
-    if (!('incidentId' in event.data)) return;
-    const { incident } = (await log.load(event, event.seq)).state;
-    const at = incident?.id === event.data.incidentId ? nextDeadline(incident) : undefined;
-    if (at) acts.push({ to: 'timer', what: `incident ${event.data.incidentId} at ${at.toISOString()}` });
-  };
+  return armOnNews({
+    log: await operator.log(),
+    async arm(kind, { incidentId }, at) {
+      acts.push({ to: 'timer', what: `${kind} of incident ${incidentId} at ${at.toISOString()}` });
+    },
+  });
 }
