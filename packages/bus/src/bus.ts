@@ -4,6 +4,7 @@ import type { KV } from '@nats-io/kv';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import { auditLog, type AuditLog } from './audit-log.ts';
 import { consume, type ConsumeParts, type Handler } from './consume.ts';
 import { endpointLog, type EndpointLog } from './endpoint-log.ts';
 import { eventIn } from './fold.ts';
@@ -31,6 +32,7 @@ export type TimerKind = 'approval' | 'delivery';
 /** A service's way to the broker: the log, its consumers, timers and buckets. */
 export interface Bus extends AsyncDisposable {
   readonly log: EndpointLog;
+  readonly audit: AuditLog;
   isConnected(): boolean;
   /** Resolves when the connection has ended for good: with an error, or with nothing after `close`. */
   readonly closed: Promise<unknown>;
@@ -80,6 +82,7 @@ export async function connectBus({ url, name, log, replicas, onHandled = () => {
 
   return {
     log: endpointLog({ js, jsm, snapshots: await bucket('state') }),
+    audit: auditLog(js, jsm),
     isConnected: () => connected && !connection.isClosed(),
     closed: connection.closed().then((error) => error ?? undefined),
     consumeEvents: (spec, handler) => consume(parts, spec, eventIn, handler),

@@ -1,3 +1,4 @@
+export type { AuditLog } from './audit-log.ts';
 export { type Bus, type BusOptions, connectBus, type Deadline } from './bus.ts';
 export type { Handler, Received } from './consume.ts';
 export type { TopologyItem } from './drift.ts';

@@ -4,6 +4,7 @@ import { jetstream, jetstreamManager, type JetStreamManager, type StoredMsg } fr
 import { Kvm } from '@nats-io/kv';
 import { connect } from '@nats-io/transport-node';
 import { z } from 'zod';
+import { auditSubject } from './audit-log.ts';
 import type { Received } from './consume.ts';
 import { compareTopology, type TopologyItem, unlessMissing } from './drift.ts';
 import { endpointLog, type EndpointLog } from './endpoint-log.ts';
@@ -12,6 +13,7 @@ import { endpointsIn, rebuild, type Rebuilt } from './rebuild.ts';
 import { DeadLetter, Quarantined } from './records.ts';
 import { type MessageRef, redrive } from './redrive.ts';
 import {
+  AUDIT,
   BUCKETS,
   type BucketName,
   DEAD_LETTERS,
@@ -38,6 +40,8 @@ export interface Operator extends AsyncDisposable {
   read(range: Range): AsyncGenerator<StoredMsg>;
   /** What the log holds from there on, and then what is appended, until the signal. */
   tail(range: { filters: string[]; from?: number | Date }, signal: AbortSignal): AsyncGenerator<Received>;
+  /** The lines of the audit log, all or those about one endpoint. */
+  auditLines(endpoint?: Endpoint): AsyncGenerator<string>;
   /** Every incident, as it stood when last kept. */
   incidents(): AsyncGenerator<Incident>;
   deadLetters(fromSeq?: number): AsyncGenerator<Kept<DeadLetter | Unreadable>>;
@@ -107,6 +111,11 @@ export async function connectOperator({
       } finally {
         signal.removeEventListener('abort', stop);
       }
+    },
+
+    async *auditLines(endpoint) {
+      const filter = endpoint ? auditSubject(endpoint) : 'cordon.audit.>';
+      for await (const message of readStream(jsm, AUDIT, { seq: 1, filter })) yield message.string();
     },
 
     async *incidents() {

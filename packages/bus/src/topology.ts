@@ -22,6 +22,7 @@ export const QUARANTINE = 'CORDON_QUARANTINE';
 export const DEAD_LETTERS = 'CORDON_DEAD_LETTERS';
 export const TIMERS = 'CORDON_TIMERS';
 export const REDRIVE = 'CORDON_REDRIVE';
+export const AUDIT = 'CORDON_AUDIT';
 
 export type StreamSpec = Partial<StreamConfig> & { name: string; subjects: string[] };
 const stream = (name: string, subject: string, maxAgeMs: number, more: Partial<StreamConfig> = {}): StreamSpec => ({
@@ -46,6 +47,7 @@ export const STREAMS: StreamSpec[] = [
     subjects: ['cordon.timers.>', 'cordon.due.>'],
   },
   stream(REDRIVE, 'cordon.redrive.>', 30 * DAY),
+  stream(AUDIT, 'cordon.audit.>', 3653 * DAY), // ten years
 ];
 
 /** A durable pull consumer: who reads what, and how many at once. */
@@ -119,6 +121,13 @@ export const CONSUMERS = {
   },
   /** approval: keeps snapshots, so that no fold costs more as the history grows. Many at once: each waits a moment. */
   snapshot: ofEvents('approval-snapshot', ['>'], 500),
+  /** approval: puts everything that concerns a decision into the audit log. One at a time, so in the order of the log. */
+  audit: ofEvents(
+    'approval-audit',
+    ['detection.raised', 'approval.>', 'isolation.>', 'release.>', 'policy.changed'],
+    1,
+    1,
+  ),
   /** executor: tells the EDR what people decided. */
   execute: ofEvents('executor-execute', ['approval.decided', 'release.requested'], 16),
   /** executor: follows the sensor until it confirms. Every message in it waits for one endpoint. */
@@ -178,7 +187,7 @@ export const BUCKETS = {
   state: { name: 'CORDON_STATE', ttlMs: 0 },
   /** notifier: what it was about to send, so that a crash in between is noticed. */
   intents: { name: 'CORDON_INTENTS', ttlMs: 30 * DAY },
-  /** How far somebody has got, e.g. ingest with what LimaCharlie may not have delivered. */
+  /** How far somebody has got: ingest with what LimaCharlie may not have delivered, approval's seal of the audit log. */
   bookmarks: { name: 'CORDON_BOOKMARKS', ttlMs: 0 },
   /** executor: which decisions are used up, and how many machines were cut off lately. */
   guards: { name: 'CORDON_GUARDS', ttlMs: 0 },

@@ -42,4 +42,13 @@ export {
   type StoredEvent,
   subjectOf,
 } from './registry.ts';
-export { type Authenticity, authenticityOf, canonicalJson, keyIdOf, Signature, signEvent } from './signature.ts';
+export {
+  type Authenticity,
+  authenticityOf,
+  authenticityOfText,
+  canonicalJson,
+  keyIdOf,
+  Signature,
+  signEvent,
+  signText,
+} from './signature.ts';

@@ -51,8 +51,8 @@ export function subjectOf({ tenantId, endpointId }: Endpoint, tail: EventType | 
   return `cordon.events.${tenantId}.${endpointId}.${tail}`;
 }
 
-/** Subject filter for one event type, or `>` for all, on every endpoint. */
-export function filterOf(tail: EventType | '>'): string {
+/** Subject filter for one event type, all of an entity, or `>` for all, on every endpoint. */
+export function filterOf(tail: EventType | `${Entity}.>` | '>'): string {
   return subjectOf({ tenantId: '*', endpointId: '*' }, tail);
 }
 

@@ -2,6 +2,7 @@ import { CONSUMERS } from '@cordon/bus';
 import { watchPolicy } from '@cordon/policy';
 import { runService } from '@cordon/service';
 import { Counter } from 'prom-client';
+import { auditKeeper, keepSealing } from './audit.ts';
 import { settings, slackOf } from './config.ts';
 import { actOnDeadline, armOnNews, askOnNews, keepSnapshots } from './handler.ts';
 import { IncidentBoard } from './incident-board.ts';
@@ -42,6 +43,7 @@ await runService({
       slack && config.OIDC_ISSUER,
     );
     const sign = signWith(config.DECISION_SIGNING_KEY);
+    const audit = auditKeeper(bus.audit, await bus.bucket('bookmarks'), config.DECISION_SIGNING_KEY);
     const board = new IncidentBoard();
     const watch = await bus.log.watchIncidents((incident) => board.update(incident));
     const decisions = new Counter({
@@ -77,6 +79,8 @@ await runService({
           actOnDeadline(bus, () => policy.fallback(), sign),
         ),
         await bus.consumeEvents(CONSUMERS.snapshot, keepSnapshots(bus)),
+        await bus.consumeEvents(CONSUMERS.audit, audit.record),
+        keepSealing(audit.seal, log),
         { done: watch.done, stop: async () => watch.stop() },
       ],
       async close() {

@@ -1,4 +1,6 @@
 import type { Command } from '../command.ts';
+import { auditExport } from './audit-export.ts';
+import { auditVerify } from './audit-verify.ts';
 import { dlqDiscard } from './dlq-discard.ts';
 import { dlqList } from './dlq-list.ts';
 import { dlqRedrive } from './dlq-redrive.ts';
@@ -27,6 +29,8 @@ export const COMMANDS: readonly Command[] = [
   policyCheck,
   policyExplain,
   policyWhatIf,
+  auditExport,
+  auditVerify,
   simulate,
   topology,
 ];
