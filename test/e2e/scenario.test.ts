@@ -1,3 +1,9 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { eventually } from './person.ts';
 import { Story } from './story.ts';
@@ -142,6 +148,20 @@ test('no secret is in any log', async () => {
     expect(secret.length).toBeGreaterThan(20);
     expect(output).not.toContain(secret);
   }
+});
+
+test('all of it can be proven: the export of the audit log is whole, and the public key is enough to check it', async () => {
+  const path = join(await mkdtemp(join(tmpdir(), 'cordon-audit-')), 'audit.ndjson');
+  const command = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url));
+  const cordon = (env: Record<string, string>, ...argv: string[]) =>
+    promisify(execFile)(process.execPath, [command, 'audit', ...argv], { env });
+  await cordon({ NATS_URL: story.system.natsUrl }, 'export', '--out', path);
+  const key = story.system.secrets['DECISION_PUBLIC_KEYS'] ?? 'missing';
+  const { stdout } = await cordon({}, 'verify', path, '--key', key);
+  expect(stdout).toMatch(/decisions .*\d leave/);
+  expect(stdout).toMatch(/decisions .*\d isolate/);
+  expect(stdout).toContain('Alice Approver');
+  expect(stdout).toContain('Nothing is missing up to the seal.');
 });
 
 /** Every string that Slack would show as it is. */

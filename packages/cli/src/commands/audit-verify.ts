@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync, readFileSync } from 'node:fs';
 import { type Summary, summarize, verifyLines } from '@cordon/audit';
 import { ConfigurationError, loadConfig, verificationKeys } from '@cordon/service';
 import { type Command, CommandError, type Context, EXIT, parse } from '../command.ts';
@@ -11,8 +11,8 @@ export const auditVerify: Command = {
   summary: 'checks an exported audit log, offline: names each record that was changed, removed, added or moved',
   help: `
   FILE         what \`cordon audit export\` wrote
-  --key KEY    a public key of approval, in base64 or as PEM; may be repeated. Left out: DECISION_PUBLIC_KEYS.
-               After the signing key was replaced, the old public key is needed as well.
+  --key KEY    a public key of approval, in base64, or a file with it or its PEM. Left out: DECISION_PUBLIC_KEYS.
+               May be repeated: after the signing key was replaced, the old public key is needed as well.
   --partial    FILE was exported with --since or --incident: what is missing in between is not named
 
 It needs no broker, and believes nothing but signatures of these keys. Exit code 1 where something is wrong.
@@ -48,7 +48,8 @@ It needs no broker, and believes nothing but signatures of these keys. Exit code
 
 function readKeys(texts: readonly string[] | undefined, env: Context['env']): KeyObject[] {
   try {
-    const given = texts && { DECISION_PUBLIC_KEYS: texts.join(',') };
+    const read = (text: string): string => (existsSync(text) ? readFileSync(text, 'utf8') : text);
+    const given = texts && { DECISION_PUBLIC_KEYS: texts.map(read).join(',') };
     return loadConfig({ DECISION_PUBLIC_KEYS: verificationKeys() }, given ?? env).DECISION_PUBLIC_KEYS;
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
