@@ -48,14 +48,17 @@ It needs no broker, and believes nothing but signatures of these keys. Exit code
 
 function readKeys(texts: readonly string[] | undefined, env: Context['env']): KeyObject[] {
   try {
-    const read = (text: string): string => (existsSync(text) ? readFileSync(text, 'utf8') : text);
-    const given = texts && { DECISION_PUBLIC_KEYS: texts.map(read).join(',') };
+    const given = texts && { DECISION_PUBLIC_KEYS: texts.map(keyOrFile).join(',') };
     return loadConfig({ DECISION_PUBLIC_KEYS: verificationKeys() }, given ?? env).DECISION_PUBLIC_KEYS;
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     const fault = error.message.trim().replace(/^DECISION_PUBLIC_KEYS: /, '');
     throw new CommandError(EXIT.usage, `--key, or DECISION_PUBLIC_KEYS: ${fault}.`, { cause: error });
   }
+}
+
+function keyOrFile(text: string): string {
+  return existsSync(text) ? readFileSync(text, 'utf8') : text;
 }
 
 /** Lines end with a line feed and nothing else. Byte by byte: what is not ASCII is not Cordon's. */
