@@ -6,7 +6,7 @@ import { connectBus } from '@cordon/bus';
 import { aDetection, aDetectionRaised } from '@cordon/contracts/builders';
 import { startBroker, startMail, startService, startSlack } from '@cordon/sandbox';
 import { createLogger } from '@cordon/service';
-import { expect, test } from 'vitest';
+import { test } from 'vitest';
 
 /** A question that one channel cannot tell reaches its approvers through the other, within half a minute. */
 
