@@ -62,31 +62,36 @@ export function actOnDeadline(bus: Bus, fallback: () => Terms, sign: Sign): Hand
   };
 }
 
-/** How long the snapshot of a machine waits for more of its events: what happens at once is kept at once. */
+/** How long the snapshot of a machine waits for more of its events. */
 const MORE_COMES_MS = 100;
+/** What comes in numbers, and nobody waits to see. All else is kept at once, because the list of incidents shows it. */
+const CAN_WAIT = new Set<StoredEvent['type']>(['detection.raised', 'notification.sent', 'notification.failed']);
 
 /**
  * Keeps the folded state, so that nothing gets slower as the log grows and every incident can be found by its id. The
  * events of one machine that come close together are kept together, and acknowledged then.
  */
 export function keepSnapshots(bus: Bus): Handler<StoredEvent> {
-  const due = new Map<string, { reach: number; kept: Promise<void> }>();
+  const due = new Map<string, { reach: number; hurry: () => void; kept: Promise<void> }>();
+
+  function begin(event: StoredEvent, machine: string) {
+    const { promise: hurried, resolve: hurry } = Promise.withResolvers<void>();
+    const turn = { reach: event.seq, hurry, kept: keepSoon() };
+    due.set(machine, turn);
+    return turn;
+
+    async function keepSoon(): Promise<void> {
+      await Promise.race([delay(MORE_COMES_MS), hurried]);
+      due.delete(machine);
+      await bus.log.keep(await bus.log.load(event, turn.reach));
+    }
+  }
 
   return (event) => {
     const machine = `${event.tenantId}/${event.endpointId}`;
-    const known = due.get(machine);
-    if (known) {
-      known.reach = Math.max(known.reach, event.seq);
-      return known.kept;
-    }
-    const next = { reach: event.seq, kept: keepSoon() };
-    due.set(machine, next);
-    return next.kept;
-
-    async function keepSoon(): Promise<void> {
-      await delay(MORE_COMES_MS);
-      due.delete(machine);
-      await bus.log.keep(await bus.log.load(event, next.reach));
-    }
+    const turn = due.get(machine) ?? begin(event, machine);
+    turn.reach = Math.max(turn.reach, event.seq);
+    if (!CAN_WAIT.has(event.type)) turn.hurry();
+    return turn.kept;
   };
 }
