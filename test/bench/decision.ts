@@ -4,7 +4,8 @@ import { aWebhook, post } from './load.ts';
 import { type Report, triple } from './report.ts';
 import { SECRET, type Stage } from './stage.ts';
 
-const DECISIONS_PER_PERSON = 15;
+/** The page takes no more of one session in a minute. */
+const DECISIONS_PER_PERSON = 10;
 const WARM_UP = 10;
 
 /** (c) From a person's POST to the isolation request arriving at LimaCharlie, in milliseconds. */
