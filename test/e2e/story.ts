@@ -76,11 +76,17 @@ export class Story {
     return person;
   }
 
+  /** Answers, and once more where the page says that new facts arrived meanwhile. */
   async decide(person: Person, id: string, choice: 'isolate' | 'leave', reason = 'the test says so'): Promise<Page> {
-    const form = (await person.get(`/approvals/${id}`)).form(/review/);
-    const confirm = await person.post(form.action, { ...form.fields, choice, reason });
-    const decision = confirm.form(/decide/);
-    return person.post(decision.action, decision.fields);
+    for (let attempt = 1; ; attempt++) {
+      const form = (await person.get(`/approvals/${id}`)).form(/review/);
+      let page = await person.post(form.action, { ...form.fields, choice, reason });
+      if (!page.text.includes(NEW_FACTS)) {
+        const decision = page.form(/decide/);
+        page = await person.post(decision.action, decision.fields);
+      }
+      if (!page.text.includes(NEW_FACTS) || attempt === 5) return page;
+    }
   }
 
   async requestRelease(person: Person, id: string): Promise<void> {
@@ -123,6 +129,8 @@ export class Story {
     return this.parts.limaCharlie.calls.isolation.filter((call) => call.method === method).length;
   }
 }
+
+const NEW_FACTS = 'New facts arrived while you were deciding.';
 
 function incidentIn(message: SlackRoot): string | undefined {
   return /\/approvals\/([0-9a-f]{32})/.exec(JSON.stringify(message.blocks))?.[1];
