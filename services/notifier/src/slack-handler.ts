@@ -4,7 +4,7 @@ import type { Incident } from '@cordon/incident';
 import type { Logger } from '@cordon/service';
 import { later } from './backoff.ts';
 import { findIncident, isLongOver } from './find-incident.ts';
-import { newsOf } from './moments.ts';
+import { callOf, newsOf } from './moments.ts';
 import { oneAtATime } from './one-at-a-time.ts';
 import { type Lanes, type PostOnce, tryLater } from './post-once.ts';
 import { createProgress, newestComes } from './progress.ts';
@@ -108,9 +108,10 @@ export function tellSlackOnNews({ slack, log: endpointLog, postOnce, lanes, publ
     let posted = 0;
     for (const news of newsOf(incident)) {
       const { occasion, at } = news;
-      const content = renderNews(incident, news);
+      const isLoud = news.kind === 'moment' && callOf(incident, news.moment).loud;
+      const content = () => renderNews(incident, news);
       const reply = await postOnce(
-        { incident, occasion, at, content: () => content, threadTs, priority: content.loud ? 'first' : 'later' },
+        { incident, occasion, at, content, threadTs, priority: isLoud ? 'first' : 'later' },
         event,
         log,
       );
