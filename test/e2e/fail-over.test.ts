@@ -101,7 +101,7 @@ test.concurrent.for(SMTP_FAULTS)('SMTP $kind: asked in Slack', async (fault, { e
   const incident = await world.detect();
   const again = () =>
     world.slack.messages()[0]?.replies.find(({ blocks }) => JSON.stringify(blocks).includes('"user_id":"U0DUTY"'));
-  await expect.poll(() => again()?.text, SLOW).toContain('A channel could not be reached');
+  await expect.poll(() => again()?.text, SLOW).toContain('Mail did not take the question in time');
   expect(delayMs(await incident(), again()?.at)).toBeLessThan(WITHIN_MS);
   expect(world.mail.mails()).toEqual([]);
 });

@@ -122,7 +122,6 @@ const MOMENTS: Record<string, string> = {
   'approval.reminded': 'Reminded: not decided yet',
   'approval.escalated': 'Escalated',
   'approval.decided': 'Decided',
-  'notification.overdue': 'A channel could not be reached; its approvers were told another way',
   'isolation.requested': 'LimaCharlie accepted the isolation',
   'isolation.pending': 'Isolation waits: machine offline',
   'isolation.unconfirmed': 'Isolation not confirmed in time',
@@ -146,6 +145,11 @@ const OUTCOMES: Record<string, string> = {
   expired: 'Nobody decided in time',
 };
 
+const OVERDUE: Record<string, string> = {
+  slack: 'Slack did not take the question in time: asked by mail',
+  email: 'Mail did not take the question in time: asked in Slack',
+};
+
 /** One line of history in words. */
 export function describeMoment(moment: Incident['history'][number]): { what: string; note?: string | undefined } {
   if (moment.type === 'approval.escalated') {
@@ -153,6 +157,7 @@ export function describeMoment(moment: Incident['history'][number]): { what: str
       what: moment.note === 'expired' ? 'Escalated: the question expired' : 'Escalated: not decided yet',
     };
   }
+  if (moment.type === 'notification.overdue') return { what: OVERDUE[moment.note ?? ''] ?? 'A channel failed' };
   if (moment.type === 'approval.decided') return { what: OUTCOMES[moment.note ?? ''] ?? 'Decided' };
   return { what: MOMENTS[moment.type] ?? moment.type, note: moment.note };
 }

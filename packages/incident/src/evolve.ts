@@ -188,7 +188,8 @@ function personOf(event: StoredEvent): Person | undefined {
   return event.type === 'release.requested' ? event.data.requestedBy : undefined;
 }
 
-function noteOf({ data }: StoredEvent): string | undefined {
+function noteOf({ type, data }: StoredEvent): string | undefined {
+  if (type === 'notification.overdue') return data.channel;
   if ('outcome' in data) return data.outcome;
   if ('because' in data) return data.because;
   return 'explanation' in data ? data.explanation : undefined;

@@ -1,6 +1,6 @@
 import type { StoredEvent } from '@cordon/contracts';
 import { describeMoment, type Incident } from '@cordon/incident';
-import { isAskedAgain, isOpenQuestion } from './moments.ts';
+import { isAskedAgain, isOpenQuestion, occasionsOf } from './moments.ts';
 
 /**
  * What a mail is: the question, something that happened since (in the question's thread), or a question again, apart from
@@ -54,7 +54,14 @@ export function mailingFor(event: StoredEvent, incident: Incident, everybody: re
   if (!isOpenQuestion(incident)) return undefined;
   if (event.type === 'approval.reminded') return { kind: 'follow-up', to: everybody, notice };
   const to = named.length > 0 ? named : everybody;
-  return event.type === 'notification.overdue'
-    ? { kind: 'overdue', to, notice: event.data.explanation }
-    : { kind: 'escalation', to, notice };
+  if (event.type === 'approval.escalated') return { kind: 'escalation', to, notice };
+  // Who got the question by mail has it: in a storm that Slack is too slow for, nobody gets everything twice.
+  return { kind: 'overdue', to: to.filter((address) => !hasQuestion(incident, address)), notice };
+}
+
+function hasQuestion(incident: Incident, address: string): boolean {
+  const { email } = occasionsOf(incident);
+  return incident.sent.some(
+    ({ channel, occasion, target }) => channel === 'email' && occasion === email && target === address,
+  );
 }

@@ -116,7 +116,6 @@ test('calls upon those whom policy names, as long as there is something to answe
   expect(lastCall(...open, machine.reminded())).toEqual({ mentioned: 'U0DUTY', loud: false });
   expect(lastCall(machine.detected(), machine.asked(), machine.reminded())).toEqual(nobody);
   expect(lastCall(...open, machine.overdue('email'))).toEqual({ mentioned: 'U0DUTY', loud: true });
-  expect(lastCall(...open, machine.overdue('slack'))).toEqual(nobody);
 });
 
 test('who gets which mail', () => {
@@ -136,7 +135,11 @@ test('who gets which mail', () => {
     mailing(...open, machine.decided('expired'), machine.escalated('expired', { mail: [], slack: [] })),
   ).toMatchObject({ to: [] });
   expect(mailing(...open, machine.overdue('slack'))).toMatchObject({ kind: 'overdue', to: TO.mail });
-  expect(mailing(machine.detected(), machine.asked(), machine.overdue('slack'))).toMatchObject({ to: everybody });
+  const unnamed = [machine.detected(), machine.asked()];
+  expect(mailing(...unnamed, machine.overdue('slack'))).toMatchObject({ to: everybody });
+  const sent = machine.sent('email', 'incident', 'soc@example.com');
+  expect(mailing(...unnamed, sent, machine.overdue('slack'))).toMatchObject({ to: [] });
+  expect(mailing(...open, sent, machine.overdue('slack'))).toMatchObject({ to: TO.mail });
   const held = [...open, machine.decided('isolate'), machine.held()];
   expect(mailing(...held, machine.asked(QUORUM))).toEqual({ kind: 'follow-up', to: everybody });
 });

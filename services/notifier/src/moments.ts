@@ -1,5 +1,7 @@
 import type { Detection } from '@cordon/contracts';
 import { describe, describeMoment, type Finding, type Incident, type Moment, type Status } from '@cordon/incident';
+import type { Channel } from './numbers.ts';
+import { FIRST } from './record.ts';
 
 /** The status that an event led to. */
 const STATUS_AFTER: Record<string, Status> = {
@@ -57,8 +59,7 @@ export function tellMoment(incident: Incident, moment: Moment): Told {
   const { headline, sentence } = describe(asOf(incident, moment));
   const reason = isDecision ? decision.reason : isRelease ? release.reason : undefined;
   if (!IN_BETWEEN.has(moment.type)) return { headline, sentence, what, by: moment.by, reason };
-  const explanation = moment.type === 'notification.overdue' ? `${moment.note} ` : '';
-  return { headline: what, sentence: `${explanation}${sentence}`, what, by: moment.by };
+  return { headline: what, sentence, what, by: moment.by };
 }
 
 /** The incident as it stood at a moment, as far as that is still known: of an earlier decision or release only who it was. */
@@ -103,9 +104,13 @@ export type News = { occasion: string; at: string } & (
   | { kind: 'moment'; moment: Moment }
 );
 
-/** Whether a moment is no news: the message itself says that the team was asked, and only the sensor's answer counts. */
-function isUntold({ type, seq }: Moment, history: Moment[]): boolean {
-  return type === 'release.accepted' || (type === 'approval.requested' && !isAskedAgain(history, seq));
+/**
+ * Whether a moment is no news: the message itself says that the team was asked, that it comes late everybody sees, and
+ * only the sensor's answer counts.
+ */
+function isUntold({ type, seq, note }: Moment, history: Moment[]): boolean {
+  if (type === 'approval.requested') return !isAskedAgain(history, seq);
+  return type === 'release.accepted' || (type === 'notification.overdue' && note === 'slack');
 }
 
 /** Whether a question is about what a guard held back, after a first one. */
@@ -129,11 +134,21 @@ export function newsOf(incident: Incident): News[] {
   for (const moment of history) {
     if (moment.type === 'detection.raised') addFinding(findings[next++]);
     else if (!isUntold(moment, history)) {
-      news.push({ occasion: `moment:${moment.seq}`, at: moment.at, kind: 'moment', moment });
+      news.push({ occasion: occasionOf(moment), at: moment.at, kind: 'moment', moment });
     }
   }
   return news;
 }
+
+/** The occasion by which each channel first told of the open question. */
+export function occasionsOf({ history, question }: Incident): Record<Channel, string> {
+  const asked = history.find(({ type, at }) => type === 'approval.requested' && at === question?.askedAt);
+  return question && asked && isAskedAgain(history, asked.seq)
+    ? { slack: occasionOf(asked), email: question.eventId }
+    : { slack: FIRST, email: FIRST };
+}
+
+const occasionOf = ({ seq }: Moment): string => `moment:${seq}`;
 
 /** An incident's name among people: enough of the id to find it again. */
 export function caseOf(incident: Pick<Incident, 'id'>): string {

@@ -1,39 +1,35 @@
 import type { Deadline, EndpointLog, Handler } from '@cordon/bus';
 import { eventId, NotificationOverdue } from '@cordon/contracts';
-import type { Incident } from '@cordon/incident';
-import { isAskedAgain } from './moments.ts';
+import { describeMoment, type Incident } from '@cordon/incident';
+import { occasionsOf } from './moments.ts';
 import type { Channel } from './numbers.ts';
-import { FIRST, SOURCE } from './record.ts';
+import { SOURCE } from './record.ts';
 
-const EXPLANATIONS: Record<Channel, string> = {
-  slack: 'Slack did not take the question in time, so it is asked again by mail.',
-  email: 'No mail with the question was taken in time, so it is asked again in Slack.',
-};
+const CHANNELS: readonly Channel[] = ['slack', 'email'];
 
 /**
- * Which channels nobody can have got the open question through. That they could not be reached becomes an event, by which
- * the other channel tells the question's contacts.
+ * The channels through which nobody can have got the open question, as events. By these the other channel tells the
+ * question's contacts.
  */
 export function overdue(incident: Incident | undefined, incidentId: string, now: Date) {
   const { question } = incident ?? {};
   if (incident?.id !== incidentId || incident.status !== 'asked' || !question) return [];
-  const asked = incident.history.find(({ type, at }) => type === 'approval.requested' && at === question.askedAt);
-  const isAgain = asked !== undefined && isAskedAgain(incident.history, asked.seq);
-  const occasions: Record<Channel, string> = isAgain
-    ? { slack: `moment:${asked.seq}`, email: question.eventId }
-    : { slack: FIRST, email: FIRST };
-  const silent = (['slack', 'email'] as const).filter(
+  const occasions = occasionsOf(incident);
+  return CHANNELS.filter(
     (channel) => !incident.sent.some((sent) => sent.channel === channel && sent.occasion === occasions[channel]),
-  );
-  return silent.map((channel) =>
+  ).map((channel) =>
     NotificationOverdue.create({
       id: eventId('notification.overdue', question.eventId, channel),
       source: SOURCE,
       at: now,
       endpoint: incident,
-      data: { incidentId, channel, occasion: occasions[channel], explanation: EXPLANATIONS[channel] },
+      data: { incidentId, channel, occasion: occasions[channel], explanation: explanationOf(channel) },
     }),
   );
+}
+
+function explanationOf(channel: Channel): string {
+  return describeMoment({ seq: 0, at: '', type: 'notification.overdue', note: channel }).what;
 }
 
 /** Some seconds after a question: looks whether it reached people, through both channels. */

@@ -99,10 +99,10 @@ export function aMachine(first: Found = {}) {
         ...envelope('notification.overdue'),
         data: { incidentId, channel, occasion: 'incident', explanation: `${channel} did not take it.` },
       }),
-    sent: (channel: 'slack' | 'email', occasion: string): CordonEvent =>
+    sent: (channel: 'slack' | 'email', occasion: string, target = 'somewhere'): CordonEvent =>
       NotificationSent.create({
         ...envelope('notification.sent'),
-        data: { incidentId, channel, occasion, target: 'somewhere', reference: '1' },
+        data: { incidentId, channel, occasion, target, reference: '1' },
       }),
     held: (): CordonEvent =>
       IsolationHeld.create({
