@@ -2,7 +2,7 @@ import { CONSUMERS } from '@cordon/bus';
 import type { Endpoint, StoredEvent } from '@cordon/contracts';
 import type { Incident } from '@cordon/incident';
 
-/** How far Slack is on one machine, in places of the log. */
+/** How far Slack is with one incident, in places of the log. */
 type Reached = {
   incidentId: string;
   /** From where on events are surely about this incident. */
@@ -29,34 +29,38 @@ export interface Progress {
 }
 
 const MACHINES_KEPT = 2000;
+/** Per machine, the last ones told. */
+const INCIDENTS_KEPT = 5;
 
 /** Progress of the machines seen last. */
 export function createProgress(): Progress {
-  const machines = new Map<string, Reached>();
-  const reachedOf = (incident: Incident): Reached | undefined => {
-    const reached = machines.get(keyOf(incident));
-    return reached?.incidentId === incident.id ? reached : undefined;
-  };
+  const machines = new Map<string, Reached[]>();
+  const reachedOf = (incident: Incident): Reached | undefined =>
+    machines.get(keyOf(incident))?.find(({ incidentId }) => incidentId === incident.id);
 
   return {
     covers(event, redelivered) {
-      const reached = machines.get(keyOf(event));
-      if (!reached || event.seq < reached.from) return false;
-      if (event.seq <= Math.min(reached.thread, reached.message)) return true;
-      // Else the event behind the newest news is still to come. One that comes back may have been that event.
-      return !redelivered && reached.newestComes && event.seq < reached.thread;
+      return (machines.get(keyOf(event)) ?? []).some((reached) => {
+        if (event.seq < reached.from) return false;
+        if (event.seq <= Math.min(reached.thread, reached.message)) return true;
+        // Else the event behind the newest news is still to come. One that comes back may have been that event.
+        return !redelivered && reached.newestComes && event.seq < reached.thread;
+      });
     },
     of: (incident) => reachedOf(incident) ?? { message: 0, updatedAt: 0 },
     note(incident, more) {
       const before = reachedOf(incident) ?? { thread: 0, message: 0, updatedAt: 0 };
-      machines.delete(keyOf(incident));
-      machines.set(keyOf(incident), {
+      const reached = {
         ...before,
         ...more,
         incidentId: incident.id,
         from: incident.history[0]?.seq ?? incident.lastSeq,
         newestComes: newestComes(incident),
-      });
+      };
+      // Of a machine that was released and detected again, events of both incidents may be under way.
+      const others = (machines.get(keyOf(incident)) ?? []).filter(({ incidentId }) => incidentId !== incident.id);
+      machines.delete(keyOf(incident));
+      machines.set(keyOf(incident), [...others, reached].slice(-INCIDENTS_KEPT));
       const [oldest] = machines.keys();
       if (machines.size > MACHINES_KEPT && oldest !== undefined) machines.delete(oldest);
     },
