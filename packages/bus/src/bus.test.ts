@@ -261,6 +261,22 @@ test('waiting is not failing: a message may come back any number of times', asyn
   expect(await consumer.letters()).toEqual([]);
 });
 
+test('a failure after a long wait is the first one, and tried again', async () => {
+  const endpoint = anEndpoint();
+  await using consumer = await consumerFor(endpoint);
+  let looks = 0;
+  const consumption = await bus.consumeEvents(consumer.spec, async () => {
+    looks++;
+    if (looks < 20) throw new RetryLaterError(10, 'not yet');
+    if (looks === 20) throw new Error('a dependency is away');
+  });
+  await bus.log.append(aQuestion(endpoint));
+  await expect.poll(() => looks, { timeout: 10_000 }).toBe(21);
+  await consumption.stop();
+  await expect.poll(consumer.pending).toBe(0);
+  expect(await consumer.letters()).toEqual([]);
+});
+
 test('stopping finishes the message in hand and hands back the rest', async () => {
   const endpoint = anEndpoint();
   await using consumer = await consumerFor(endpoint);

@@ -43,6 +43,8 @@ export async function consume<T>(
   handler: Handler<T>,
 ): Promise<Consumption> {
   const { js, jsm, log, count } = parts;
+  /** Unexpected failures by letter. The broker counts deliveries, and most of those of a long wait are no failures. */
+  const failures = new Map<string, number>();
 
   async function attempt(delivery: JsMsg, find: () => Promise<Matter>): Promise<void> {
     const { deliveryCount } = delivery.info;
@@ -65,13 +67,18 @@ export async function consume<T>(
         count(spec.name, 'retried');
         return delivery.nak(error.delayMs);
       }
-      if (error instanceof PermanentError || deliveryCount >= ATTEMPTS_MAX) {
-        return giveUp(delivery, matter, error, bound);
+      const failed = (failures.get(matter.letterId) ?? 0) + 1;
+      if (error instanceof PermanentError || failed >= ATTEMPTS_MAX) {
+        await giveUp(delivery, matter, error, bound);
+        failures.delete(matter.letterId);
+        return;
       }
+      failures.set(matter.letterId, failed);
       bound.warn({ err: error }, 'failed, will be retried');
       count(spec.name, 'retried');
-      return delivery.nak(BACKOFF_MS[Math.min(deliveryCount, BACKOFF_MS.length) - 1]);
+      return delivery.nak(BACKOFF_MS[Math.min(failed, BACKOFF_MS.length) - 1]);
     }
+    failures.delete(matter.letterId);
     count(spec.name, 'handled');
     delivery.ack(); // not waited for: a lost one means a redelivery, and every handler may run twice
   }

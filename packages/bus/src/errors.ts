@@ -44,10 +44,12 @@ const TRANSIENT = new Set([
   'JetStreamStatusError',
 ]);
 const STREAM_FULL = 10077;
+/** An earlier attempt with this id is still on its way to the replicas; the leader takes more than it can keep up with. */
+const NOT_NOW = new Set([10158, 10167]);
 
 /** The broker or the way to it is at fault, not the message: such a failure never counts against a message. */
 export function isBrokerFault(error: unknown): boolean {
-  if (error instanceof JetStreamApiError) return error.status >= 500;
+  if (error instanceof JetStreamApiError) return error.status >= 500 || NOT_NOW.has(error.code);
   return error instanceof Error && TRANSIENT.has(error.name);
 }
 
