@@ -23,7 +23,7 @@ export type DrillOptions = {
   expirySeconds: number;
   /** How long a machine stays isolated that is released by itself. */
   releaseSeconds: number;
-  /** How long after the last of it everything may take to be done: Slack alone takes one message per second. */
+  /** How long after the last of it everything may take to be done. */
   quietSeconds: number;
   /** A folder for the services' logs. */
   logs?: string | undefined;

@@ -72,6 +72,7 @@ export async function startStage(options: DrillOptions, chance: Random): Promise
         CONFIRM_POLL_SECONDS: '2',
         OFFLINE_POLL_SECONDS: '2',
         SLACK_RECONCILE_WAIT_MS: '1000',
+        SLACK_POSTS_PER_SECOND: '4', // with Slack's one, the drill would wait for little else
         DRIFT_POLL_SECONDS: String(DRIFT_POLL_SECONDS),
         APPROVAL_EXPIRY_MINUTES: String(EXPIRY_MINUTES),
         POLICY_FILE: policy.path,
