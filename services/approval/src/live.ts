@@ -29,6 +29,7 @@ export function liveRoutes(app: FastifyInstance, { board, sessions, log }: Parts
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
       'x-accel-buffering': 'no',
+      connection: 'close', // a connection kept for later would hold up the end of the service
     });
     reply.raw.write(`retry: 2000\n\n${CHANGED}`); // once at the start: something may have changed since the page was made
     const say = (text: string): void => {
