@@ -15,7 +15,8 @@ const skipped: string[] = [];
 await check('format', ['oxfmt', '--check', '.']);
 await check('lint', ['oxlint', '--type-aware', '--deny-warnings']);
 await check('types', ['tsc', '--noEmit']);
-await suite('unit'); // pure rules, handlers on a real broker, adapters and routes over real sockets
+// Pure rules, handlers on a real broker, adapters and routes over real sockets: mostly waiting, so two at a time.
+await suite('unit', ['--maxWorkers=2']);
 await suite('system'); // all of Cordon as processes: scenarios, crashes, real browser
 
 if (skipped.length > 0)
@@ -45,7 +46,7 @@ type Results = {
   testResults: { status: string; message: string; assertionResults: { status: string; fullName: string }[] }[];
 };
 
-async function suite(project: string): Promise<void> {
+async function suite(project: string, more: string[] = []): Promise<void> {
   const command = [
     'vitest',
     'run',
@@ -54,6 +55,7 @@ async function suite(project: string): Promise<void> {
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${artifacts}/${project}.json`,
+    ...more,
   ];
   say(`\n== ${project} tests`);
   const code = await run(command);
