@@ -7,11 +7,12 @@ import { eventually } from '../e2e/person.ts';
 import { Story } from '../e2e/story.ts';
 import { policyFile } from './policy-file.ts';
 import { readLog } from './read-log.ts';
+import { isFull } from './size.ts';
 import { inLanes, tireless } from './tireless.ts';
 
 /** Who holds the webhook's secret can raise what he likes, and who is tired clicks yes on everything. */
 
-const HOSTS = 500;
+const HOSTS = isFull ? 500 : 60;
 const LIMIT = 10;
 const LANES = 6;
 const PATIENCE_MS = 120_000;
@@ -33,7 +34,7 @@ afterAll(async () => {
 });
 
 test(
-  '500 signed detections and one person who says yes to everything: ten isolations, and one more by a second person',
+  `${HOSTS} signed detections and one person who says yes to everything: ten isolations, and one more by a second person`,
   { timeout: 600_000 },
   async () => {
     const { secret } = story.system.webhook;
@@ -59,7 +60,7 @@ test(
     }
     await sayYes('Alice', held);
     await incidentsWith('approval.voted', held.length);
-    await sayYes('Alice', held.slice(0, 50));
+    await sayYes('Alice', held.slice(0, 20));
     const decisions = (await all('approval.decided')).length;
     expect(decisions).toBe(HOSTS);
     expect(story.isolations()).toBe(LIMIT);
