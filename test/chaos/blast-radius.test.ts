@@ -18,7 +18,7 @@ const LANES = 6;
 const PATIENCE_MS = 120_000;
 const POLICY = `
 tiers: [{ name: all, expires: 1h }]
-blast_radius: { isolations: ${LIMIT}, within: 1h, fleet_percent: 10, override_quorum: 2 }
+blast_radius: { isolations: ${LIMIT}, within: 1h, fleet_percent: 50, override_quorum: 2 }
 `;
 const sensors = Array.from({ length: HOSTS }, (_, index) => ({ sid: randomUUID(), hostname: `host-${index}` }));
 let story: Story;
