@@ -1,9 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { startSystem, type System } from '@cordon/sandbox';
+import { policyFile } from '../chaos/policy-file.ts';
 import { type SlackClock, startSlackClock } from './slack-clock.ts';
 
 export const SECRET = 'bench-secret-that-is-long-enough';
 const SENSORS = 100;
+/** Every machine may be cut off. */
+const POLICY = `
+tiers: [{ name: one }]
+blast_radius: { isolations: 1000, within: 1h, fleet_percent: 100 }
+`;
 
 /** All of Cordon, ready to be measured. */
 export interface Stage extends AsyncDisposable {
@@ -21,6 +27,7 @@ export async function setStage(natsUrl?: string): Promise<Stage> {
     hostname: `bench-host-known-${index}`,
   }));
   const slack = await startSlackClock();
+  const policy = await policyFile(POLICY);
   const system = await startSystem({
     sensors,
     env: {
@@ -30,12 +37,14 @@ export async function setStage(natsUrl?: string): Promise<Stage> {
       SLACK_CHANNEL: 'C1',
       SLACK_API_URL: slack.apiUrl,
       SLACK_POSTS_PER_SECOND: '1000',
+      POLICY_FILE: policy.path,
       ...(natsUrl !== undefined && { NATS_URL: natsUrl }),
     },
   });
   const close = async (): Promise<void> => {
     await system.close();
     await slack[Symbol.asyncDispose]();
+    await policy[Symbol.asyncDispose]();
   };
   try {
     await Promise.all(Object.values(system.services).map((service) => service.ready(60_000)));
