@@ -27,6 +27,7 @@ import { slackRoutes } from './slack-routes.ts';
 
 const IDLE_MINUTES = 15;
 const BODY_LIMIT = 64 * 1024;
+const CLOSING_MS = 3000;
 
 export type Parts = {
   config: Config;
@@ -98,6 +99,8 @@ export async function createServer(parts: Parts): Promise<FastifyInstance> {
   }
   if (slack) await app.register(async (routes) => slackRoutes(routes, slack.signingSecret, slack.answer));
   await app.register((pages) => servePages(pages, parts));
+  // Browsers keep connections open that nobody uses any more: what is in hand gets this long, and no longer.
+  app.addHook('preClose', async () => void setTimeout(() => app.server.closeAllConnections(), CLOSING_MS).unref());
   return app;
 }
 
