@@ -78,13 +78,16 @@ test(
 async function sayYes(name: string, incidents: readonly string[]): Promise<void> {
   const persons = Array.from({ length: LANES }, () => tireless(story.system.approvalUrl, name));
   await inLanes([...incidents.entries()], LANES, async ([index, id], lane) => {
-    const person = await persons[lane]?.();
+    const clicks = index % 5 === 0 ? 2 : 1;
+    const person = await persons[lane]?.(clicks);
     const page = await person?.get(`/approvals/${id}`);
     const form = page?.forms().find(({ action }) => action.endsWith('/review'));
     if (!person || !form) throw new Error(`nothing to answer: ${page?.status} ${page?.text.slice(0, 500)}`);
     const fields = { ...form.fields, choice: 'isolate', reason: 'yes to everything' };
-    const click = () => person.post(`/approvals/${id}/decide`, fields);
-    await (index % 5 === 0 ? Promise.all([click(), persons[lane]?.(), click()]) : click());
+    const pages = await Promise.all(
+      Array.from({ length: clicks }, () => person.post(`/approvals/${id}/decide`, fields)),
+    );
+    expect(pages.map(({ status }) => status)).toEqual(pages.map(() => 200));
   });
 }
 
