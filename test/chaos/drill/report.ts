@@ -32,7 +32,10 @@ export function report(
     `${load.sent} webhooks at ${load.rate.toFixed(0)}/s (${load.repeated} sent twice), ${load.attempts} attempts, not taken at first: ${listOf(load.refused)}`,
     `${did('kill', isService)} services and ${did('kill', isNode)} broker nodes killed, ${did('pause', isService)} and ${did('pause', isNode)} paused, ${leaders} times the leader; ${options.faults} faults in each stand-in`,
     `${people.pressed} answers pressed; clicks that failed: ${listOf(people.refused)}`,
-    `quiet ${(quietMs / 1000).toFixed(0)} s after the last of it; ended by themselves: ${endings.length === 0 ? 'none' : endings.map(({ service }) => service).join(', ')}`,
+    `quiet ${(quietMs / 1000).toFixed(0)} s after the last of it; ended by themselves: ${endings.map(({ service }) => service).join(', ') || 'none'}`,
+    ...endings.map(
+      ({ service, at, lastWords }) => `  ${service} at ${new Date(at).toISOString()}: ${reasonIn(lastWords)}`,
+    ),
     `deliveries: ${busy.map(({ consumer, count }) => `${count} ${consumer}`).join(', ')}`,
     '',
     ...table,
@@ -40,6 +43,12 @@ export function report(
     ...(violations.length > 0 ? ['', 'violations:', ...violations.map((text) => `  ${text}`)] : []),
     '',
   ].join('\n');
+}
+
+/** Why a service ended, by the last line of its log that tells of an error. */
+function reasonIn(lastWords: string): string {
+  const line = lastWords.split('\n').findLast((one) => one.includes('"err":'));
+  return /"message":"((?:[^"\\]|\\.)*)"/.exec(line ?? '')?.[1] ?? 'no reason given';
 }
 
 function isNode(target: string): boolean {
