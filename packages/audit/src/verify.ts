@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { type Authenticity, authenticityOf, authenticityOfText } from '@cordon/contracts';
+import { type Authenticity, authenticityOf, authenticityOfText, hasToBeSigned } from '@cordon/contracts';
 import { type AuditRecord, hashOf, type Head, lineOf, NOTHING_RECORDED, recordIn, recordStatement } from './record.ts';
 import { authenticityOfSeal, type Seal, sealIn } from './seal.ts';
 
@@ -18,9 +18,6 @@ const NOT_AUTHENTIC: Record<Exclude<Authenticity, 'authentic'>, string> = {
   unknown_key: 'is signed with another key than those given',
   forged: 'does not fit its signature',
 };
-
-/** Signed by approval themselves, and so to be believed without it having recorded them. */
-const SIGNED_TYPES = new Set(['approval.decided', 'release.requested']);
 
 /**
  * Checks the lines of an export, needing nothing but the public keys, and goes on after a problem: one change gives one
@@ -62,7 +59,7 @@ export async function* verifyLines(
       yield { line, record, problem: doubt };
       continue;
     }
-    const problem = misplacementOf(record, last, doubtful, partial) ?? problemOfDecision(record, keys);
+    const problem = misplacementOf(record, last, doubtful, partial) ?? problemOfEvent(record, keys);
     last = record;
     doubtful = 0;
     if (record.n > highest.n) highest = record;
@@ -98,9 +95,9 @@ function misplacementOf({ n, prev }: AuditRecord, last: Head, doubtful: number, 
   return `${missing} not stand before it: removed, or moved.`;
 }
 
-/** Somebody put a decision on the bus that is not approval's, and approval recorded that this was there. */
-function problemOfDecision({ event }: AuditRecord, keys: readonly KeyObject[]): string | undefined {
-  if (!SIGNED_TYPES.has(event.type)) return undefined;
+/** Somebody put a question, a vote or a decision on the bus that is not approval's, and approval recorded that this was there. */
+function problemOfEvent({ event }: AuditRecord, keys: readonly KeyObject[]): string | undefined {
+  if (!hasToBeSigned(event)) return undefined;
   const authenticity = authenticityOf(event, keys);
   if (authenticity === 'authentic') return undefined;
   return `The record is genuine, but not the ${event.type} in it, which ${NOT_AUTHENTIC[authenticity]}: approval did not make it.`;

@@ -3,7 +3,7 @@ import { type EndpointState, evolve, type Incident, NOTHING_HAPPENED } from '@co
 import type { StoredMsg } from '@nats-io/jetstream';
 
 /** Change it when `evolve` or its state changes: older snapshots are then folded anew. */
-export const SNAPSHOT_VERSION = 2;
+export const SNAPSHOT_VERSION = 3;
 
 /** An endpoint's state, and how far into the log it reaches. */
 export type View = {

@@ -105,10 +105,10 @@ const MAILED = NEWS.filter((type) => type !== 'detection.raised');
 export const CONSUMERS = {
   /** approval: opens or joins the incident, asks once; asks again about what a guard holds. */
   ask: ofEvents('approval-ask', ['detection.raised', 'isolation.held'], 16),
-  /** approval: arms what is next to be done by itself. */
+  /** approval: arms what is next to be done by itself, and reports a question or a vote that it did not sign. */
   arm: ofEvents(
     'approval-arm',
-    ['approval.requested', 'approval.reminded', 'approval.escalated', 'isolation.confirmed'],
+    ['approval.requested', 'approval.voted', 'approval.reminded', 'approval.escalated', 'isolation.confirmed'],
     16,
   ),
   /** approval: reminds, escalates, ends a question, releases when it is time. */

@@ -64,6 +64,7 @@ export const ApprovalRequested = defineEvent(
     override: Override.optional(),
     /** The policy's rule that answers by itself. */
     rule: z.string().optional(),
+    signature: Signature.optional(),
   }),
 );
 export type ApprovalRequested = EventOf<typeof ApprovalRequested>;
@@ -88,11 +89,17 @@ export const Vote = z.object({
       signature: z.string().max(4096),
     })
     .optional(),
+  /** Of the event that told of this vote. Absent where the decision itself tells of it, which is signed as a whole. */
+  signature: Signature.optional(),
 });
 export type Vote = z.infer<typeof Vote>;
 
 /** A yes was counted, and more are needed. The one that is enough is told by `approval.decided`. */
-export const ApprovalVoted = defineEvent('approval.voted', z.object({ incidentId: z.string(), vote: Vote }));
+export const ApprovalVoted = defineEvent(
+  'approval.voted',
+  z.object({ incidentId: z.string(), vote: Vote, signature: Signature.optional() }),
+);
+export type ApprovalVoted = EventOf<typeof ApprovalVoted>;
 
 /** Nobody decided so far, and people were reminded. */
 export const ApprovalReminded = defineEvent(

@@ -38,7 +38,9 @@ export {
   EVENT_TYPES,
   type EventType,
   filterOf,
+  hasToBeSigned,
   parseSubject,
+  type SignedEvent,
   type StoredEvent,
   subjectOf,
 } from './registry.ts';
@@ -47,6 +49,7 @@ export {
   authenticityOf,
   authenticityOfText,
   canonicalJson,
+  forgeryOf,
   keyIdOf,
   Signature,
   signEvent,

@@ -41,6 +41,20 @@ export type EventType = CordonEvent['type'];
 /** An event with its place in the log. */
 export type StoredEvent = CordonEvent & { seq: number };
 
+/**
+ * What approval alone says, and signs: whoever acts on such an event believes its signature, and not that it is there.
+ * Others may be able to write to the broker.
+ */
+const SIGNED = ['approval.requested', 'approval.voted', 'approval.decided', 'release.requested'] as const;
+export type SignedEvent = CordonEvent & { type: (typeof SIGNED)[number] };
+
+/** Whether an event, or one of a later version, has to be signed to be believed. */
+export function hasToBeSigned<Event extends { type: string }>(
+  event: Event,
+): event is Event & { type: SignedEvent['type'] } {
+  return SIGNED.some((type) => type === event.type);
+}
+
 /** The names of all event types. */
 export const EVENT_TYPES: EventType[] = CordonEvent.options.map((option) => option.shape.type.value);
 

@@ -28,6 +28,19 @@ export function authenticityOf(event: Signed, keys: readonly KeyObject[]): Authe
   return authenticityOfText(statementOf(event), event.data.signature, keys);
 }
 
+const FALSE: Record<Exclude<Authenticity, 'authentic'>, string> = {
+  unsigned: 'It carries no signature.',
+  unknown_key: 'It is signed with a key that is not known here (DECISION_PUBLIC_KEYS).',
+  forged: 'Its signature does not fit: it was altered after it was signed, or made up.',
+};
+
+/** Why an event is not to be believed, in words for people; nothing where it is authentic. */
+export function forgeryOf(event: Signed, keys: readonly KeyObject[]): string | undefined {
+  const authenticity = authenticityOf(event, keys);
+  if (authenticity === 'authentic') return undefined;
+  return `This did not come from Cordon's approval service. ${FALSE[authenticity]} Find out who can write to the broker.`;
+}
+
 /** Signs a text, which begins with what it is for, so that no other signature passes for this one. */
 export function signText(text: string, key: KeyObject): Signature {
   const value = sign(undefined, Buffer.from(text), key).toString('base64');

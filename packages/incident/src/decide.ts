@@ -1,7 +1,6 @@
 import {
   ApprovalDecided,
   ApprovalRequested,
-  ApprovalVoted,
   type CordonEvent,
   eventId,
   type Person,
@@ -10,6 +9,7 @@ import {
   type Vote,
 } from '@cordon/contracts';
 import { factsDigest } from './finding.ts';
+import { SOURCE, votedEvent } from './genuine.ts';
 import { isLoggedOn, isSamePerson } from './person.ts';
 import { type EndpointState, type Incident, type Question, RELEASABLE } from './state.ts';
 
@@ -30,11 +30,11 @@ export type Refusal =
         | 'logged_on'
         | 'channel'
         | 'passkey'
+        | 'not_authentic'
         | 'not_releasable';
       incident: Incident;
     };
 
-export const SOURCE = '/cordon/approval';
 export const nothing: Decision = { events: [] };
 
 /**
@@ -132,6 +132,7 @@ export function decide(state: EndpointState, command: DecideCommand, fallback: T
     return { events: [decided(incident, question, terms, now, { ...answer, votes: question.votes })] };
   }
 
+  if (question.isForeign) return refusal('not_authentic');
   if (hasVoted(incident, person)) return refusal('already_voted');
   if (terms.passkey && command.passkey === undefined) return refusal('passkey');
   const vote: Vote = {
@@ -144,11 +145,7 @@ export function decide(state: EndpointState, command: DecideCommand, fallback: T
     passkey: command.passkey,
   };
   const votes = [...question.votes, vote];
-  if (votes.length < question.votesNeeded) {
-    const id = eventId('approval.voted', question.eventId, person.issuer, person.subject);
-    const data = { incidentId: incident.id, vote };
-    return { events: [ApprovalVoted.create({ id, source: SOURCE, at: now, endpoint: incident, data })] };
-  }
+  if (votes.length < question.votesNeeded) return { events: [votedEvent(incident, question, vote)] };
   const answer = { outcome, decidedBy: person, channel, reason, factsDigest: command.factsDigest };
   return {
     events: [decided(incident, question, terms, now, { ...answer, votes, votesNeeded: question.votesNeeded })],

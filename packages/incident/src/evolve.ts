@@ -114,9 +114,10 @@ function progressed(incident: Incident, event: IncidentEvent): Incident | undefi
       return ['new', 'held'].includes(incident.status) ? { ...open, status: 'asked', question } : undefined;
     }
     case 'approval.voted': {
-      const { vote } = event.data;
+      const { vote, signature } = event.data;
+      const told = { ...vote, ...(signature && { signature }) };
       return asking(({ votes }) => ({
-        votes: [...votes.filter((other) => !isSamePerson(other.person, vote.person)), vote],
+        votes: [...votes.filter((other) => !isSamePerson(other.person, vote.person)), told],
       }));
     }
     case 'approval.reminded':

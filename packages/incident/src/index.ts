@@ -15,6 +15,7 @@ export { connectionOf, decidersOf, describe, describeMoment, type Description, t
 export { evolve } from './evolve.ts';
 export { commandLineOf, detailsOf, detectedAt, type Fact, factsOf, findingFacts } from './facts.ts';
 export { factsDigest, findingOf, incidentIdOf } from './finding.ts';
+export { genuine, isGenuineVote } from './genuine.ts';
 export { machineOf } from './machine.ts';
 export { nextDeadline, onTime, releaseDueAt } from './on-time.ts';
 export { isSamePerson } from './person.ts';

@@ -1,5 +1,6 @@
 import { ApprovalEscalated, ApprovalReminded, type CordonEvent, eventId, type Terms } from '@cordon/contracts';
-import { decided, type Decision, nothing, requestRelease, SOURCE } from './decide.ts';
+import { decided, type Decision, nothing, requestRelease } from './decide.ts';
+import { SOURCE } from './genuine.ts';
 import type { EndpointState, Incident, Question } from './state.ts';
 
 /** When something is next to be done about an incident by itself, if ever. */

@@ -75,6 +75,8 @@ export type Question = Omit<ApprovalRequested['data'], 'incidentId'> & {
   /** How many reminders were sent, and how many steps of escalation taken. */
   reminded: number;
   escalated: number;
+  /** Said by who checked its signature: somebody else put it there, and nobody may say yes to it. */
+  isForeign?: true;
 };
 export type DecisionRecord = Pick<ApprovalDecided['data'], 'outcome' | 'channel' | 'votes' | 'rule'> & {
   eventId: string;

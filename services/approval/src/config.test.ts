@@ -1,7 +1,8 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { loadConfig } from '@cordon/service';
 import { expect, test } from 'vitest';
-import { settings, slackOf } from './config.ts';
-import { SIGNING_KEY } from './page-lab.ts';
+import { believedKeys, settings, slackOf } from './config.ts';
+import { publicKey, SIGNING_KEY } from './page-lab.ts';
 
 const valid = {
   PUBLIC_URL: 'https://cordon.example.com/',
@@ -57,4 +58,13 @@ test('people decide in Slack where a secret or a token says how Slack reaches us
   expect(() => load({ SLACK_SIGNING_SECRET: 'signing' })).toThrow('SLACK_BOT_TOKEN: is required');
   expect(() => load({ ...bot, SLACK_APP_TOKEN: 'xoxb-1' })).toThrow('SLACK_APP_TOKEN: must be an app-level token');
   expect(() => load({ SLACK_API_URL: 'http://slack.example/api/' })).toThrow('SLACK_API_URL: must be https');
+});
+
+const spki = (key: KeyObject): string => key.export({ type: 'spki', format: 'der' }).toString('base64');
+
+test('questions and votes of its own key count, and those of the keys it is given beside', () => {
+  const keysOf = (env: Record<string, string>) => believedKeys(loadConfig(settings, { ...valid, ...env })).map(spki);
+  const old = generateKeyPairSync('ed25519').publicKey;
+  expect(keysOf({})).toEqual([spki(publicKey)]);
+  expect(keysOf({ DECISION_PUBLIC_KEYS: spki(old) })).toEqual([spki(publicKey), spki(old)]);
 });

@@ -1,4 +1,5 @@
-import { ConfigurationError, list, port, signingKey } from '@cordon/service';
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { ConfigurationError, list, port, signingKey, verificationKeys } from '@cordon/service';
 import { z } from 'zod';
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
@@ -33,6 +34,8 @@ export const settings = {
   TRUST_PROXY: list().optional(),
   /** Signs decisions. The executor believes nothing that this key did not sign. */
   DECISION_SIGNING_KEY: signingKey(),
+  /** Whose questions and votes count beside its own: while the key is being changed, the old one's. */
+  DECISION_PUBLIC_KEYS: verificationKeys().optional(),
   /** Who may decide what, and how. Left out: the built-in policy. */
   POLICY_FILE: z.string().min(1).optional(),
   /** Where the policy is silent: how long a question stays open, and the same finding is not asked about again. */
@@ -45,6 +48,11 @@ export const settings = {
   SLACK_API_URL: secureUrl.default('https://slack.com/api/'),
 };
 export type Config = z.infer<z.ZodObject<typeof settings>>;
+
+/** Whose questions and votes count. */
+export function believedKeys({ DECISION_SIGNING_KEY, DECISION_PUBLIC_KEYS = [] }: Config): KeyObject[] {
+  return [createPublicKey(DECISION_SIGNING_KEY), ...DECISION_PUBLIC_KEYS];
+}
 
 export type SlackSettings = {
   token: string;

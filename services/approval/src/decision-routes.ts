@@ -33,7 +33,7 @@ const CHOICE_KEPT_MS = 10 * 60_000;
 
 /** The list, the incident with its question, the confirmation and the decision. */
 export function decisionRoutes(app: FastifyInstance, parts: Parts): void {
-  const { config, incidents, board, passkeys, policy, sign, log, decisions } = parts;
+  const { config, incidents, board, passkeys, policy, log, decisions } = parts;
   app.get('/', { config: LOOKING }, async (request, reply) => {
     const who = await whoLooks(request, reply);
     return who ? listPage(frameFor(request, who, config), board.cards()) : reply;
@@ -85,9 +85,7 @@ export function decisionRoutes(app: FastifyInstance, parts: Parts): void {
       authenticatedAt: new Date(who.authenticatedAt).toISOString(),
       ...(proof && { passkey: proof }),
     };
-    const result = await incidents.transact(incident, (state) =>
-      sign(decide(state, command, policy.fallback(), new Date())),
-    );
+    const result = await incidents.transact(incident, (state) => decide(state, command, policy.fallback(), new Date()));
     if ('refused' in result) return refused(request, reply, who, incident, form, result.refused);
     decisions.inc({ outcome: form.choice });
     const [event] = result.events;

@@ -7,16 +7,16 @@ import { anAnswer, anAsking, someTerms } from '@cordon/incident/builders';
 import { type Broker, startBroker } from '@cordon/sandbox';
 import { createLogger } from '@cordon/service';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { actOnDeadline, armOnNews, askOnNews, keepSnapshots } from './handler.ts';
-import { privateKey } from './page-lab.ts';
-import { signWith } from './sign.ts';
+import { actOnDeadline, armOnNews, askOnNews, keepSnapshots, reportForgeries } from './handler.ts';
+import { privateKey, publicKey } from './page-lab.ts';
+import { signedLog } from './signed-log.ts';
 
 const log = createLogger('approval', 'silent');
 const context = { log, redelivered: false };
-const sign = signWith(privateKey);
 type Asked = Parameters<typeof anAsking>[0];
 const SHORT = { expiryMs: 400 };
-const askWith = (parts: Bus, asked: Asked = {}) => askOnNews(parts, () => anAsking(asked), sign);
+const signed = (parts: Bus): Bus => ({ ...parts, log: signedLog(parts.log, privateKey, [publicKey]) });
+const askWith = (parts: Bus, asked: Asked = {}) => askOnNews(signed(parts), () => anAsking(asked));
 
 let broker: Broker;
 let bus: Bus;
@@ -35,8 +35,8 @@ async function run(asked: Asked = {}, over: Partial<Bus> = {}): Promise<void> {
   const parts: Bus = { ...bus, ...over };
   running.push(
     await bus.consumeEvents(CONSUMERS.ask, askWith(parts, asked)),
-    await bus.consumeEvents(CONSUMERS.arm, armOnNews(parts)),
-    await bus.consumeDeadlines(CONSUMERS.expire, actOnDeadline(parts, someTerms, sign)),
+    await bus.consumeEvents(CONSUMERS.arm, reportForgeries(armOnNews(parts), [publicKey])),
+    await bus.consumeDeadlines(CONSUMERS.expire, actOnDeadline(signed(parts), someTerms)),
     await bus.consumeEvents(CONSUMERS.snapshot, keepSnapshots(parts)),
   );
 }
@@ -167,7 +167,7 @@ test('a deadline changes nothing about what was decided, or another incident, an
   await askWith(bus)(event, context);
   const incident = await incidentOf(event);
   const deadline = { tenantId: event.tenantId, endpointId: event.endpointId, incidentId: incident.id };
-  const due = actOnDeadline(bus, someTerms, sign);
+  const due = actOnDeadline(signed(bus), someTerms);
   await expect(due(deadline, context)).rejects.toThrow(RetryLaterError);
   await due({ ...deadline, incidentId: '0'.repeat(32) }, context);
   await due({ ...deadline, ...anEndpoint() }, context);

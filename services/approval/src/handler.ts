@@ -1,20 +1,19 @@
+import type { KeyObject } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Bus, type Deadline, type Handler, RetryLaterError } from '@cordon/bus';
-import type { StoredEvent, Terms } from '@cordon/contracts';
+import { type Bus, type Deadline, type Handler, PermanentError, RetryLaterError } from '@cordon/bus';
+import { forgeryOf, hasToBeSigned, type StoredEvent, type Terms } from '@cordon/contracts';
 import { ask, type Asking, type Incident, nextDeadline, onTime } from '@cordon/incident';
-import type { Sign } from './sign.ts';
 
 /** A detection opens an incident or joins one; a new incident is asked about, once, and so is one that a guard holds. */
 export function askOnNews(
-  bus: Bus,
+  bus: Pick<Bus, 'log'>,
   asking: (incident: Incident, at: Date) => Asking,
-  sign: Sign,
 ): Handler<StoredEvent> {
   return async (event, { log }) => {
     const now = new Date();
     const result = await bus.log.transact(
       event,
-      (state) => sign(ask(state, (incident) => asking(incident, now), now)),
+      (state) => ask(state, (incident) => asking(incident, now), now),
       event.seq,
     );
     if ('events' in result && result.events[0]) {
@@ -41,15 +40,24 @@ export function armOnNews(bus: Pick<Bus, 'log' | 'arm'>): Handler<StoredEvent> {
   };
 }
 
+/** Does its part, and then reports a question or a vote that approval did not sign: operators hear of a dead letter. */
+export function reportForgeries(handler: Handler<StoredEvent>, keys: readonly KeyObject[]): Handler<StoredEvent> {
+  return async (event, context) => {
+    await handler(event, context);
+    const forgery = hasToBeSigned(event) ? forgeryOf(event, keys) : undefined;
+    if (forgery !== undefined) throw new PermanentError(forgery);
+  };
+}
+
 /** A timer for what is due later than this is armed by itself, and not waited for here. */
 const WAITED_FOR_MS = 60_000;
 
 /** When the time has come: reminds, escalates, ends an unanswered question (the machine stays as it is), or releases. */
-export function actOnDeadline(bus: Bus, fallback: () => Terms, sign: Sign): Handler<Deadline> {
+export function actOnDeadline(bus: Pick<Bus, 'log'>, fallback: () => Terms): Handler<Deadline> {
   return async (deadline, { log }) => {
     const { incidentId } = deadline;
     const now = new Date();
-    const result = await bus.log.transact(deadline, (state) => sign(onTime(state, incidentId, fallback(), now)));
+    const result = await bus.log.transact(deadline, (state) => onTime(state, incidentId, fallback(), now));
     if ('refused' in result) return;
     if (result.events[0]) {
       log.info({ incidentId, events: result.events.map(({ type }) => type) }, 'its time had come');

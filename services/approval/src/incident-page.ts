@@ -2,7 +2,7 @@ import type { Content } from '@cordon/html';
 import { canRelease, describe, describeMoment, type Incident } from '@cordon/incident';
 import { facts } from './facts.ts';
 import { type Frame, page, time } from './layout.ts';
-import { OBJECTIONS } from './refusals.ts';
+import { FOREIGN, OBJECTIONS } from './refusals.ts';
 import { html, verbatim } from './visible.ts';
 
 const SYMBOLS = { question: '?', waiting: '…', trouble: '!', contained: '✓', over: '–' } as const;
@@ -75,7 +75,7 @@ function question(incident: Incident, ability: Ability, returned: Returned | und
   if (incident.status === 'asked') {
     return html`<section aria-labelledby="question-title" data-live="question">
       <h2 id="question-title">Your decision</h2>
-      ${effect(incident)}${votes(incident)}${decision(incident, ability, returned)}
+      ${effect(incident)}${incident.question?.isForeign && html`<p class="notice">${FOREIGN}</p>`}${votes(incident)}${decision(incident, ability, returned)}
     </section>`;
   }
   if (!canRelease(incident)) return html`<section data-live="question"></section>`;
@@ -149,7 +149,8 @@ function form(
     <fieldset>
       <legend>Isolate ${incident.hostname}?</legend>
       ${option('leave', 'No, keep it connected', 'False alarm, or too harmful to cut off.')}
-      ${ability.hasVoted ? html`<p class="small">Your yes is counted. You can still take it back with a no.</p>` : option('isolate', 'Yes, isolate it', 'Stops the attacker, and everybody else.')}
+      ${ability.hasVoted && html`<p class="small">Your yes is counted. You can still take it back with a no.</p>`}
+      ${!ability.hasVoted && !incident.question?.isForeign && option('isolate', 'Yes, isolate it', 'Stops the attacker, and everybody else.')}
     </fieldset>
     ${reasonField(returned?.reason)}
     <button class="primary">Continue</button>

@@ -18,13 +18,13 @@ import { Signer } from '@fastify/cookie';
 import type { FastifyInstance, Session } from 'fastify';
 import { Counter, Registry } from 'prom-client';
 import { Person } from '../../../test/e2e/person.ts';
-import { settings, slackOf } from './config.ts';
+import { believedKeys, settings, slackOf } from './config.ts';
 import { IncidentBoard } from './incident-board.ts';
 import { createPasskeys } from './passkeys.ts';
 import { policyInForce } from './policy.ts';
 import { createServer } from './server.ts';
 import { findSession, SESSION_COOKIE, type SignedIn } from './session-store.ts';
-import { signWith } from './sign.ts';
+import { signedLog } from './signed-log.ts';
 import { slackApi } from './slack-api.ts';
 import { answerSlack } from './slack-decisions.ts';
 
@@ -83,14 +83,14 @@ export async function startLab(env: Record<string, string> = {}, port?: number):
   const board = new IncidentBoard();
   const watch = await bus.log.watchIncidents((incident) => board.update(incident));
   const decided = new Counter({ name: 'n', help: 'n', labelNames: ['outcome'], registers: [new Registry()] });
-  const sign = signWith(config.DECISION_SIGNING_KEY);
+  const incidents = signedLog(bus.log, config.DECISION_SIGNING_KEY, believedKeys(config));
   const loaded = loadPolicy(config.POLICY_FILE);
   const policy = policyInForce(
     () => loaded,
     { approverGroup: APPROVERS, expiryMs: EXPIRY_MS, quietMs: 60 * 60_000, mail: [] },
     config.OIDC_ISSUER,
   );
-  const shared = { config, incidents: bus.log, policy, sign, log, decisions: decided };
+  const shared = { config, incidents, policy, log, decisions: decided };
   const slack = slackOf(config);
   const answer = slack && answerSlack({ ...shared, slack: slackApi(slack) });
   const signingSecret = slack?.signingSecret;
@@ -112,7 +112,7 @@ export async function startLab(env: Record<string, string> = {}, port?: number):
   const asked: Lab['asked'] = async ({ detection = aDetection(), expiryMs = EXPIRY_MS, ...about } = {}) => {
     const raised = aDetectionRaised(detection);
     const { seq } = await bus.log.append(raised);
-    await bus.log.transact(
+    await incidents.transact(
       raised,
       (state) => ask(state, () => anAsking({ terms: TERMS, expiryMs, ...about }), new Date()),
       seq,
@@ -144,7 +144,7 @@ export async function startLab(env: Record<string, string> = {}, port?: number):
       const incident = await asked();
       const person = personCalled('Carol');
       const command = anAnswer(incident, { person, groups: [APPROVERS], reason: 'it is on fire' });
-      await bus.log.transact(incident, (state) => sign(decide(state, command, TERMS, new Date())));
+      await incidents.transact(incident, (state) => decide(state, command, TERMS, new Date()));
       const about = { source: '/cordon/isolation-executor', at: new Date(), endpoint: incident };
       const data = { incidentId: incident.id };
       await bus.log.append(
@@ -158,7 +158,7 @@ export async function startLab(env: Record<string, string> = {}, port?: number):
     },
     async expire(incident) {
       const later = new Date(Date.now() + 2 * EXPIRY_MS);
-      await bus.log.transact(incident, (state) => sign(onTime(state, incident.id, TERMS, later)));
+      await incidents.transact(incident, (state) => onTime(state, incident.id, TERMS, later));
     },
     async decisions(incident) {
       const { history } = await keep(incident);

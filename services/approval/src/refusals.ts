@@ -10,6 +10,10 @@ export const OBJECTIONS = {
 export const FACTS_CHANGED =
   'New facts arrived while you were deciding. Nothing was decided yet: read them below and answer again.';
 
+/** Said of a question that somebody else put into the log. */
+export const FOREIGN =
+  "This question did not come from Cordon's approval service, and no yes to it counts. A no ends it. To isolate the machine, use LimaCharlie, and find out who can write to the broker.";
+
 /** A refusal in words. `own` is true where the reader made the decision that stands. */
 export function explain(refusal: Refusal, own: boolean): { code: number; message: string } {
   const late = { code: 410, message: 'Too late: the question has expired. Nothing was changed by you.' };
@@ -31,6 +35,8 @@ export function explain(refusal: Refusal, own: boolean): { code: number; message
       return { code: 403, message: `${OBJECTIONS[refusal.because]} Nothing was changed by you.` };
     case 'passkey':
       return { code: 403, message: 'A yes has to be signed with your passkey here. Nothing was changed by you.' };
+    case 'not_authentic':
+      return { code: 409, message: `${FOREIGN} Nothing was changed by you.` };
     case 'already_voted':
     case 'channel':
     case 'unknown_incident':

@@ -16,7 +16,7 @@ const Form = z.strictObject({ csrf: z.string(), checked: z.literal('yes'), reaso
 
 /** The way back: asking for the release, with the same care as for the isolation. */
 export function releaseRoutes(app: FastifyInstance, parts: Parts): void {
-  const { config, incidents, policy, sign, log } = parts;
+  const { config, incidents, policy, log } = parts;
   app.get<{ Params: { id: string } }>('/approvals/:id/release', { config: LOOKING }, async (request, reply) => {
     const who = await whoLooks(request, reply);
     if (!who) return reply;
@@ -59,7 +59,7 @@ export function releaseRoutes(app: FastifyInstance, parts: Parts): void {
     const { policyVersion, decisionValidMs: validMs } = policy.fallback();
     const answer = { channel: 'page' as const, person: who.person, reason: parsed.data.reason };
     const command = { incidentId: incident.id, policyVersion, validMs, ...answer };
-    const result = await incidents.transact(incident, (state) => sign(requestRelease(state, command, new Date())));
+    const result = await incidents.transact(incident, (state) => requestRelease(state, command, new Date()));
     if ('refused' in result) {
       const now = 'incident' in result.refused ? result.refused.incident : incident;
       const by = now.release?.requestedBy;

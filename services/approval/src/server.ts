@@ -20,7 +20,6 @@ import type { Passkeys } from './passkeys.ts';
 import type { PolicyInForce } from './policy.ts';
 import { releaseRoutes } from './release-routes.ts';
 import { type Bucket, SESSION_COOKIE, sessionStore } from './session-store.ts';
-import type { Sign } from './sign.ts';
 import { signInRoutes } from './sign-in.ts';
 import type { AnswerSlack } from './slack-decisions.ts';
 import { slackRoutes } from './slack-routes.ts';
@@ -36,7 +35,6 @@ export type Parts = {
   sessions: Bucket;
   passkeys: Passkeys;
   policy: PolicyInForce;
-  sign: Sign;
   log: Logger;
   decisions: Counter<'outcome'>;
   /** Where Slack posts to us. */

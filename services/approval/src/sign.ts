@@ -1,18 +1,11 @@
 import type { KeyObject } from 'node:crypto';
-import { signEvent } from '@cordon/contracts';
+import { hasToBeSigned, signEvent } from '@cordon/contracts';
 import type { Decision } from '@cordon/incident';
 
-/** Signs what the executor acts on: it believes nobody else. */
-export type Sign = (decision: Decision) => Decision;
-
 /** Signs with the key that approval alone holds. */
-export function signWith(key: KeyObject): Sign {
+export function signWith(key: KeyObject): (decision: Decision) => Decision {
   return (decision) =>
     'refused' in decision
       ? decision
-      : {
-          events: decision.events.map((event) =>
-            event.type === 'approval.decided' || event.type === 'release.requested' ? signEvent(event, key) : event,
-          ),
-        };
+      : { events: decision.events.map((event) => (hasToBeSigned(event) ? signEvent(event, key) : event)) };
 }

@@ -8,7 +8,6 @@ import { currentIncident } from './access.ts';
 import type { Config } from './config.ts';
 import type { PolicyInForce, SlackMember } from './policy.ts';
 import { explain, OBJECTIONS } from './refusals.ts';
-import type { Sign } from './sign.ts';
 import type { SlackApi } from './slack-api.ts';
 import { type Interaction, readInteraction, type SlackUser } from './slack-interactions.ts';
 import { messageModal, questionModal } from './slack-modal.ts';
@@ -17,7 +16,6 @@ export type SlackParts = {
   config: Pick<Config, 'PUBLIC_URL'>;
   incidents: EndpointLog;
   policy: PolicyInForce;
-  sign: Sign;
   slack: SlackApi;
   log: Logger;
   decisions: Counter<'outcome'>;
@@ -39,7 +37,7 @@ type Given = Interaction & { kind: 'answer' };
 
 /** People decide in Slack: the button opens the question, its answer meets the same rule as one from the page. */
 export function answerSlack(parts: SlackParts): AnswerSlack {
-  const { config, incidents, policy, sign, slack, log, decisions } = parts;
+  const { config, incidents, policy, slack, log, decisions } = parts;
   const pageOf = (incidentId: string): string => `${config.PUBLIC_URL}/approvals/${incidentId}`;
   const say = (title: string, message: string, incidentId: string): ModalView =>
     messageModal(title, message, incidentId, config.PUBLIC_URL);
@@ -95,7 +93,7 @@ export function answerSlack(parts: SlackParts): AnswerSlack {
       // Asked anew since: what was answered then is no answer to this, however often it is sent.
       const isOther = incident?.question !== undefined && incident.question.eventId !== shown.question;
       if (isOther && incident.status === 'asked') return { refused: { because: 'facts_changed', incident } };
-      return sign(decide(state, command, policy.fallback(), new Date()));
+      return decide(state, command, policy.fallback(), new Date());
     });
     if ('refused' in result) return refused(result.refused, given, member);
     decisions.inc({ outcome });

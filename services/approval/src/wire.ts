@@ -3,14 +3,14 @@ import { watchPolicy } from '@cordon/policy';
 import { runService } from '@cordon/service';
 import { Counter } from 'prom-client';
 import { auditKeeper, keepSealing } from './audit.ts';
-import { settings, slackOf } from './config.ts';
-import { actOnDeadline, armOnNews, askOnNews, keepSnapshots } from './handler.ts';
+import { believedKeys, settings, slackOf } from './config.ts';
+import { actOnDeadline, armOnNews, askOnNews, keepSnapshots, reportForgeries } from './handler.ts';
 import { IncidentBoard } from './incident-board.ts';
 import { createPasskeys } from './passkeys.ts';
 import { policyInForce } from './policy.ts';
 import { recordPolicy } from './record-policy.ts';
 import { createServer } from './server.ts';
-import { signWith } from './sign.ts';
+import { signedLog } from './signed-log.ts';
 import { slackApi } from './slack-api.ts';
 import { answerSlack } from './slack-decisions.ts';
 import { listenOnSocket } from './slack-socket.ts';
@@ -42,7 +42,8 @@ await runService({
       },
       slack && config.OIDC_ISSUER,
     );
-    const sign = signWith(config.DECISION_SIGNING_KEY);
+    const keys = believedKeys(config);
+    const signed = { ...bus, log: signedLog(bus.log, config.DECISION_SIGNING_KEY, keys) };
     const audit = auditKeeper(bus.audit, await bus.bucket('bookmarks'), config.DECISION_SIGNING_KEY);
     const board = new IncidentBoard();
     const watch = await bus.log.watchIncidents((incident) => board.update(incident));
@@ -52,7 +53,7 @@ await runService({
       labelNames: ['outcome'],
       registers: [metrics],
     });
-    const shared = { config, incidents: bus.log, policy, sign, log, decisions };
+    const shared = { config, incidents: signed.log, policy, log, decisions };
     const answer = slack && answerSlack({ ...shared, slack: slackApi(slack) });
     const app = await createServer({
       ...shared,
@@ -71,12 +72,12 @@ await runService({
       consumptions: [
         await bus.consumeEvents(
           CONSUMERS.ask,
-          askOnNews(bus, (incident, at) => policy.asking(incident, at), sign),
+          askOnNews(signed, (incident, at) => policy.asking(incident, at)),
         ),
-        await bus.consumeEvents(CONSUMERS.arm, armOnNews(bus)),
+        await bus.consumeEvents(CONSUMERS.arm, reportForgeries(armOnNews(signed), keys)),
         await bus.consumeDeadlines(
           CONSUMERS.expire,
-          actOnDeadline(bus, () => policy.fallback(), sign),
+          actOnDeadline(signed, () => policy.fallback()),
         ),
         await bus.consumeEvents(CONSUMERS.snapshot, keepSnapshots(bus)),
         await bus.consumeEvents(CONSUMERS.audit, audit.record),

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
-import { type Authenticity, authenticityOf, type StoredEvent, type Vote } from '@cordon/contracts';
-import { type Incident, machineOf } from '@cordon/incident';
+import { forgeryOf, type StoredEvent } from '@cordon/contracts';
+import { type Incident, isGenuineVote, isSamePerson, machineOf } from '@cordon/incident';
 import { autoRuleFor, type Policy, tierOf } from '@cordon/policy';
 
 export type Objection = { code: string; explanation: string };
@@ -20,18 +20,12 @@ type ReleaseAsked = StoredEvent & { type: 'release.requested' };
 /** A clock may be off by this. */
 const SKEW_MS = 60_000;
 
-const FALSE: Record<Exclude<Authenticity, 'authentic'>, string> = {
-  unsigned: 'It carries no signature.',
-  unknown_key: 'It is signed with a key that this executor does not know (DECISION_PUBLIC_KEYS).',
-  forged: 'Its signature does not fit: it was altered after it was signed, or made up.',
-};
-
 /**
  * Why a decision to isolate must not be carried out, whoever put it on the bus. It must be signed by approval, fresh, about
  * the very machine of the detection, and have as many different persons behind it as were asked for.
  */
 export function objectionToIsolation(event: Decided, incident: Incident, authority: Authority, now: Date) {
-  return objectionTo(event, incident, authority, now) ?? objectionToDeciders(event.data, incident, authority.policy);
+  return objectionTo(event, incident, authority, now) ?? objectionToDeciders(event.data, incident, authority);
 }
 
 /**
@@ -49,12 +43,6 @@ export function intrusionOf(
   const isInPlace = incident?.history.some(({ type, seq }) => type === event.type && seq === event.seq);
   if (standing?.eventId !== event.id || isInPlace) return undefined;
   return 'This was decided once and carried out, and came again at another place. Find out who can write to the broker.';
-}
-
-function forgeryOf(event: Decided | ReleaseAsked, keys: readonly KeyObject[]): string | undefined {
-  const authenticity = authenticityOf(event, keys);
-  if (authenticity === 'authentic') return undefined;
-  return `This did not come from Cordon's approval service. ${FALSE[authenticity]} Find out who can write to the broker.`;
 }
 
 /** Why a release must not be carried out. */
@@ -94,10 +82,11 @@ function objectionTo(
 }
 
 function objectionToDeciders(
-  { votes = [], votesNeeded, rule, policyVersion, override }: Decided['data'],
+  decision: Decided['data'],
   incident: Incident,
-  policy: Policy,
+  { keys, policy }: Pick<Authority, 'keys' | 'policy'>,
 ): Objection | undefined {
+  const { votesNeeded, rule, policyVersion, override } = decision;
   const machine = machineOf(incident);
   if (incident.question?.override !== override) {
     return {
@@ -117,14 +106,26 @@ function objectionToDeciders(
   // The same policy here as there: then what was needed is known here as well.
   const known = policyVersion === policy.version ? tierOf(policy, machine).quorum : 1;
   const needed = Math.max(1, votesNeeded ?? 1, known, override ? policy.blast_radius.override_quorum : 1);
-  const persons = personsIn(votes);
+  const persons = personsBehind(decision, incident, keys);
   if (persons >= needed) return undefined;
   return {
     code: 'quorum',
-    explanation: `${needed} different persons have to agree to isolate ${incident.hostname}, and the decision names ${persons}.`,
+    explanation: `${needed} different persons have to agree to isolate ${incident.hostname}, and the decision has the votes of ${persons}.`,
   };
 }
 
-function personsIn(votes: readonly Vote[]): number {
-  return new Set(votes.map(({ person }) => JSON.stringify([person.issuer, person.subject]))).size;
+/**
+ * How many persons agreed. The vote that ended the question is signed with the decision, and each before it by itself,
+ * for this question: approval's word that it counted them is not enough.
+ */
+function personsBehind(
+  { votes = [], decidedBy }: Decided['data'],
+  incident: Incident,
+  keys: readonly KeyObject[],
+): number {
+  const { question } = incident;
+  const counted = votes.filter(
+    (vote) => isSamePerson(decidedBy, vote.person) || (question && isGenuineVote(incident, question, vote, keys)),
+  );
+  return new Set(counted.map(({ person }) => JSON.stringify([person.issuer, person.subject]))).size;
 }

@@ -34,9 +34,13 @@ async function plant(event: CordonEvent, endpoint = lab.endpoint): Promise<void>
 }
 
 /** What approval would append for this answer, before it is signed. */
-async function aDecision(outcome: 'isolate' | 'leave' = 'isolate', endpoint = lab.endpoint): Promise<Decision> {
+async function aDecision(
+  outcome: 'isolate' | 'leave' = 'isolate',
+  endpoint = lab.endpoint,
+  person = ALICE,
+): Promise<Decision> {
   const { state } = await lab.bus.log.load(endpoint);
-  return decide(state, anAnswer(state.incident, { outcome }), someTerms(), new Date());
+  return decide(state, anAnswer(state.incident, { outcome, person }), someTerms(), new Date());
 }
 
 function eventOf(decision: Decision): CordonEvent & { type: 'approval.decided' } {
@@ -161,6 +165,41 @@ test.each([
   expect(await problem()).toBe('quorum');
   expect(lab.isolations()).toEqual([]);
 });
+
+test('two persons who voted are enough, each vote with its own signature', async () => {
+  await lab.startExecutor();
+  await lab.openIncident({ asking: { votesNeeded: 2 } });
+  await lab.answer('isolate');
+  await lab.answer('isolate', lab.endpoint, { person: BOB });
+  await expect.poll(lab.status).toBe('contained');
+});
+
+test.each(['was made up', 'was given to another question'])(
+  'a vote that %s is not counted, though the decision with it is signed',
+  async (how) => {
+    const [, other] = lab.endpoints;
+    if (!other) throw new Error('no other machine');
+    await lab.startExecutor();
+    await lab.openIncident({ hostname: 'other', endpoint: other, asking: { votesNeeded: 2 } });
+    await lab.answer('isolate', other);
+    const [elsewhere] = (await lab.incident(other)).question?.votes ?? [];
+    await lab.openIncident({ asking: { votesNeeded: 2 } });
+    await lab.answer('isolate');
+    const [given] = (await lab.incident()).question?.votes ?? [];
+    if (!given?.signature || !elsewhere?.signature) throw new Error('no signed vote');
+    const vote = how === 'was made up' ? { ...given, person: { ...ALICE, subject: 'nobody' } } : elsewhere;
+
+    const event = eventOf(await aDecision('isolate', lab.endpoint, BOB));
+    const votes = [vote, ...(event.data.votes ?? []).slice(1)];
+    await plant(eventOf(signed({ events: [{ ...event, data: { ...event.data, votes } }] })));
+    await expect.poll(lab.status).toBe('refused');
+    expect((await lab.incident()).problem).toMatchObject({
+      code: 'quorum',
+      explanation: expect.stringContaining('the votes of 1'),
+    });
+    expect(lab.isolations()).toEqual([]);
+  },
+);
 
 test('a release that nobody asked for leaves the machine isolated', async () => {
   await lab.startExecutor();

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
 import { type Bus, connectBus, CONSUMERS, type Consumption } from '@cordon/bus';
-import { type Endpoint, signEvent } from '@cordon/contracts';
+import { type Endpoint, hasToBeSigned, signEvent } from '@cordon/contracts';
 import { aDetection, aDetectionRaised } from '@cordon/contracts/builders';
 import {
   ask,
@@ -169,8 +169,6 @@ export class Lab implements AsyncDisposable {
 export function signed(decision: Decision, key: KeyObject = privateKey): Decision {
   if ('refused' in decision) return decision;
   return {
-    events: decision.events.map((event) =>
-      event.type === 'approval.decided' || event.type === 'release.requested' ? signEvent(event, key) : event,
-    ),
+    events: decision.events.map((event) => (hasToBeSigned(event) ? signEvent(event, key) : event)),
   };
 }

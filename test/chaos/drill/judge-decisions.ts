@@ -1,4 +1,4 @@
-import { type ApprovalRequested, authenticityOf, type StoredEvent } from '@cordon/contracts';
+import { type ApprovalRequested, authenticityOf, hasToBeSigned, type StoredEvent } from '@cordon/contracts';
 import { type Incident, releaseDueAt } from '@cordon/incident';
 import type { Evidence } from './evidence.ts';
 
@@ -48,15 +48,14 @@ export function tooFewPersons(events: readonly StoredEvent[]): string[] {
   });
 }
 
-/** Decisions and releases that the holder of the key did not sign. */
+/** Questions, votes, decisions and releases that the holder of the key did not sign. */
 export function notAuthentic({ events, keys }: Pick<Evidence, 'events' | 'keys'>): { count: number; found: string[] } {
-  const acted = events.filter(({ type }) => type === 'approval.decided' || type === 'release.requested');
-  const found = acted.flatMap((event) => {
-    if (event.type !== 'approval.decided' && event.type !== 'release.requested') return [];
+  const signed = events.filter(hasToBeSigned);
+  const found = signed.flatMap((event) => {
     const authenticity = authenticityOf(event, keys);
     return authenticity === 'authentic' ? [] : [`${event.type} ${event.id}: ${authenticity}`];
   });
-  return { count: acted.length, found };
+  return { count: signed.length, found };
 }
 
 /** Reminders and escalations, and those that came twice or, to a question that nobody answered, never. */

@@ -4,6 +4,7 @@ import {
   ApprovalVoted,
   type CordonEvent,
   eventId,
+  hasToBeSigned,
   IsolationConfirmed,
   IsolationRequested,
   NotificationSent,
@@ -23,6 +24,8 @@ const { publicKey, privateKey } = generateKeyPairSync('ed25519');
 const start = Date.now();
 const at = (seconds: number): Date => new Date(start + seconds * 1000);
 
+const signed = (event: CordonEvent): CordonEvent => (hasToBeSigned(event) ? signEvent(event, privateKey) : event);
+
 /** One detection, one question, one decision to isolate, and everybody told once. */
 function story() {
   const endpoint = anEndpoint();
@@ -31,9 +34,7 @@ function story() {
   const state = (): EndpointState => stored(events).reduce(evolve, NOTHING_HAPPENED);
   const append = (decision: ReturnType<typeof ask>): void => {
     if ('refused' in decision) return;
-    events.push(
-      ...decision.events.map((event) => (event.type === 'approval.decided' ? signEvent(event, privateKey) : event)),
-    );
+    events.push(...decision.events.map(signed));
   };
   append(ask(state(), () => anAsking(), at(1)));
   const { incident } = state();
@@ -172,23 +173,25 @@ test('finds what is wrong with votes, signatures, reminders and the time', () =>
     faultsOf({ ...evidence, events: stored(log), ...changes });
   const about = (id: string, seconds: number) => ({ id, source: '/cordon/test', at: at(seconds), endpoint: raised });
 
-  const voted = ApprovalVoted.create({ ...about('voted', 1.5), data: { incidentId, vote } });
+  const voted = signed(ApprovalVoted.create({ ...about('voted', 1.5), data: { incidentId, vote } }));
   expect(but([raised, asked, voted, decided, ...rest])).toEqual(['doubled vote']);
-  const askedTwo = { ...asked, data: { ...asked.data, votesNeeded: 2 } };
+  const askedTwo = signed({ ...asked, data: { ...asked.data, votesNeeded: 2 } });
   expect(but([raised, askedTwo, decided, ...rest])).toEqual(['too few persons']);
   const altered = { ...decided, data: { ...decided.data, reason: 'another' } };
   expect(but([raised, asked, altered, ...rest])).toEqual(['not authentic']);
+  const weakened = { ...asked, data: { ...asked.data, votesNeeded: 0 } };
+  expect(but([raised, weakened, decided, ...rest])).toEqual(['not authentic']);
 
   const terms = someTerms({ remindAt: [at(10).toISOString()] });
   const expiresAt = at(20).toISOString();
-  const short = { ...asked, data: { ...asked.data, expiresAt, terms } };
+  const short = signed({ ...asked, data: { ...asked.data, expiresAt, terms } });
   const reminded = (seconds: number): CordonEvent =>
     ApprovalReminded.create({ ...about('reminded', seconds), data: { incidentId, count: 1, expiresAt } });
   const expired = (seconds: number): CordonEvent[] => {
     const state = stored([raised, short, reminded(11)]).reduce(evolve, NOTHING_HAPPENED);
     const ended = onTime(state, incidentId, terms, at(seconds));
     if ('refused' in ended) throw new Error('refused');
-    return ended.events.map((event) => (event.type === 'approval.decided' ? signEvent(event, privateKey) : event));
+    return ended.events.map(signed);
   };
   const nothingDone = { isolationCalls: [], told: [] };
   const ends = (log: CordonEvent[], outages: Evidence['outages'] = []): string[] =>
