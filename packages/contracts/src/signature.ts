@@ -44,7 +44,7 @@ export function forgeryOf(event: Signed, keys: readonly KeyObject[]): string | u
 /** Signs a text, which begins with what it is for, so that no other signature passes for this one. */
 export function signText(text: string, key: KeyObject): Signature {
   const value = sign(undefined, Buffer.from(text), key).toString('base64');
-  return { keyId: keyIdOf(createPublicKey(key)), value };
+  return { keyId: keyIdOf(key), value };
 }
 
 /** Whether a text is exactly what the holder of one of these keys signed. */
@@ -62,9 +62,16 @@ export function authenticityOfText(
   return isOwnForm && verify(undefined, Buffer.from(text), key, bytes) ? 'authentic' : 'forged';
 }
 
-/** The name of a public key: the beginning of its digest. */
-export function keyIdOf(publicKey: KeyObject): string {
-  return sha256(publicKey.export({ type: 'spki', format: 'der' })).slice(0, 16);
+const keyIds = new WeakMap<KeyObject, string>();
+
+/** The name of a key, of either half: the beginning of the public one's digest. Found once per key: every signature has it. */
+export function keyIdOf(key: KeyObject): string {
+  const known = keyIds.get(key);
+  if (known !== undefined) return known;
+  const publicKey = key.type === 'private' ? createPublicKey(key) : key;
+  const id = sha256(publicKey.export({ type: 'spki', format: 'der' })).slice(0, 16);
+  keyIds.set(key, id);
+  return id;
 }
 
 /** What is signed of an event, in one fixed form. */

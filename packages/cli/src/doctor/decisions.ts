@@ -1,4 +1,3 @@
-import { createPublicKey } from 'node:crypto';
 import { settings as approval } from '@cordon/approval/src/config.ts';
 import { keyIdOf } from '@cordon/contracts';
 import { settings as executor } from '@cordon/isolation-executor/src/config.ts';
@@ -36,7 +35,7 @@ function checkKeys(env: Env): Finding[] {
   const faults = [signing, known].flatMap((read) => ('findings' in read ? read.findings : []));
   if (faults.some(({ status }) => status === 'wrong')) return faults.filter(({ status }) => status === 'wrong');
   if (!('config' in signing) || !('config' in known)) return faults;
-  const ours = keyIdOf(createPublicKey(signing.config.DECISION_SIGNING_KEY));
+  const ours = keyIdOf(signing.config.DECISION_SIGNING_KEY);
   if (known.config.DECISION_PUBLIC_KEYS.some((key) => keyIdOf(key) === ours)) {
     return [ok(check, `the executor believes what approval signs (key ${ours})`)];
   }
