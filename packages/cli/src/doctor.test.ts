@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer, type RequestListener } from 'node:http';
+import { fileURLToPath } from 'node:url';
 import { startBroker, startIdentityProvider, startLimaCharlie, startMail, startSlack } from '@cordon/sandbox';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { clockFinding } from './doctor/clock.ts';
@@ -14,14 +15,20 @@ const secrets = {
   LIMACHARLIE_API_KEY: 'an-api-key-nobody-may-see',
   LIMACHARLIE_WEBHOOK_SECRETS: 'a-webhook-secret-nobody-may-see',
   SLACK_BOT_TOKEN: 'xoxb-a-token-nobody-may-see',
+  SLACK_APP_TOKEN: 'xapp-a-token-nobody-may-see',
   OIDC_CLIENT_SECRET: 'a-client-secret-nobody-may-see',
 };
+const BUTTONS = fileURLToPath(new URL('../../sandbox/slack-policy.yaml', import.meta.url));
 const oid = '8cbe27f4-1111-4111-8111-138cd51389cd';
 
 async function startAll() {
   const broker = await startBroker();
   const limaCharlie = await startLimaCharlie({ oid, apiKey: secrets.LIMACHARLIE_API_KEY });
-  const slack = await startSlack({ token: secrets.SLACK_BOT_TOKEN, channel: 'C0CORDON001' });
+  const slack = await startSlack({
+    token: secrets.SLACK_BOT_TOKEN,
+    appToken: secrets.SLACK_APP_TOKEN,
+    channel: 'C0CORDON001',
+  });
   const mail = await startMail();
   const provider = await startIdentityProvider({
     clientId: 'cordon',
@@ -43,6 +50,7 @@ async function startAll() {
     PUBLIC_URL: 'http://127.0.0.1:8081',
     OIDC_ISSUER: provider.issuer,
     OIDC_CLIENT_ID: 'cordon',
+    POLICY_FILE: BUTTONS,
   };
   await cordon(env, ['topology', '--apply']);
   const parts = [broker, limaCharlie, slack, mail, provider];
@@ -77,6 +85,7 @@ test('where everything is right it says so, and exits with 0', async () => {
   const checks = ['broker', 'topology', 'clock', 'LimaCharlie key', 'webhook secret', 'Slack', 'Slack channel'];
   expect(found.map(({ check }) => check)).toEqual([
     ...checks,
+    'Slack decisions',
     'mail',
     'sign-in',
     'sign-in client',
@@ -89,9 +98,31 @@ test('where everything is right it says so, and exits with 0', async () => {
 test('what is not configured is said, and is not wrong', async () => {
   const { code, out } = await cordon({ NATS_URL: all.env['NATS_URL'] }, ['doctor']);
   expect(code).toBe(0);
-  for (const check of ['LimaCharlie key', 'webhook secret', 'Slack', 'mail', 'sign-in', 'decision keys']) {
+  for (const check of [
+    'LimaCharlie key',
+    'webhook secret',
+    'Slack',
+    'Slack decisions',
+    'mail',
+    'sign-in',
+    'decision keys',
+  ]) {
     expect(out).toMatch(new RegExp(`^- ${check} +not configured`, 'm'));
   }
+});
+
+async function slackDecisions(changes: Record<string, string | undefined>) {
+  return (await doctor(changes)).found.find(({ check }) => check === 'Slack decisions');
+}
+
+test('deciding in Slack is checked with a signing secret too, and is off where no tier lets people', async () => {
+  expect(await slackDecisions({})).toMatchObject({ status: 'ok', says: 'over a socket' });
+  const overHttp = { SLACK_APP_TOKEN: undefined, SLACK_SIGNING_SECRET: 'a-signing-secret-nobody-may-see' };
+  expect(await slackDecisions(overHttp)).toMatchObject({
+    status: 'ok',
+    says: expect.stringMatching('http://127.0.0.1:8081/slack/interactions$'),
+  });
+  expect(await slackDecisions({ POLICY_FILE: undefined })).toMatchObject({ status: 'off' });
 });
 
 const BROKEN: [string, Record<string, string | undefined>, Found][] = [
@@ -139,8 +170,32 @@ const BROKEN: [string, Record<string, string | undefined>, Found][] = [
   ],
   [
     'Slack away',
-    { SLACK_API_URL: 'http://127.0.0.1:2/api/' },
+    { SLACK_API_URL: 'http://127.0.0.1:2/api/', SLACK_APP_TOKEN: undefined, POLICY_FILE: undefined },
     wrong('Slack', /^ECONNREFUSED$/, /^Check SLACK_API_URL/),
+  ],
+  [
+    'Slack app token',
+    { SLACK_APP_TOKEN: 'xapp-wrong' },
+    wrong('Slack decisions', /^invalid_auth$/, /^Turn on Socket Mode .* into SLACK_APP_TOKEN/),
+  ],
+  [
+    'Slack token in the place of the app token',
+    { SLACK_APP_TOKEN: 'xoxb-a-token' },
+    wrong('Slack decisions', /must be an app-level token/, /^Correct SLACK_APP_TOKEN/),
+  ],
+  [
+    'deciding in Slack, which nobody hears',
+    { SLACK_APP_TOKEN: undefined },
+    wrong(
+      'Slack decisions',
+      /^the policy lets people decide in Slack/,
+      /^Set SLACK_SIGNING_SECRET, or SLACK_APP_TOKEN/,
+    ),
+  ],
+  [
+    'half of deciding in Slack',
+    { SLACK_BOT_TOKEN: undefined, SLACK_CHANNEL: undefined },
+    wrong('Slack decisions', /SLACK_BOT_TOKEN, which opens/, /^Set SLACK_BOT_TOKEN/),
   ],
   [
     'mail server',

@@ -6,9 +6,18 @@ import { checkLimaCharlie } from '../doctor/limacharlie.ts';
 import { checkMail } from '../doctor/mail.ts';
 import { checkSignIn } from '../doctor/sign-in.ts';
 import { checkSlack } from '../doctor/slack.ts';
+import { checkSlackDecisions } from '../doctor/slack-decisions.ts';
 import { visible } from '../visible.ts';
 
-const CHECKS: Check[] = [checkBroker, checkLimaCharlie, checkSlack, checkMail, checkSignIn, checkDecisions];
+const CHECKS: Check[] = [
+  checkBroker,
+  checkLimaCharlie,
+  checkSlack,
+  checkSlackDecisions,
+  checkMail,
+  checkSignIn,
+  checkDecisions,
+];
 const MARKS = { ok: '✓', off: '-', wrong: '✗' } as const;
 
 export const doctor: Command = {

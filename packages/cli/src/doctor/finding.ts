@@ -40,6 +40,15 @@ export function settingsOf<Shape extends z.ZodRawShape>(
       findings: [wrong(check, says, `Set ${missing.join(' and ')}, or leave out all of ${needed.join(', ')}.`)],
     };
   }
+  return readSettings(check, shape, env);
+}
+
+/** The settings, or `wrong` with every fault. */
+export function readSettings<Shape extends z.ZodRawShape>(
+  check: string,
+  shape: Shape,
+  env: Env,
+): { config: z.output<z.ZodObject<Shape>> } | { findings: Finding[] } {
   try {
     return { config: loadConfig(shape, env) };
   } catch (error) {

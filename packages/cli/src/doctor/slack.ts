@@ -11,15 +11,7 @@ export async function checkSlack(env: Env): Promise<Finding[]> {
   const read = settingsOf('Slack', shape, ['SLACK_BOT_TOKEN', 'SLACK_CHANNEL'], env);
   if ('findings' in read) return read.findings;
   const { config } = read;
-  const client = new WebClient(config.SLACK_BOT_TOKEN, {
-    slackApiUrl: config.SLACK_API_URL,
-    retryConfig: { retries: 0 },
-    rejectRateLimitedCalls: true,
-    timeout: PATIENCE_MS,
-    allowAbsoluteUrls: false,
-    logLevel: LogLevel.ERROR,
-    logger: SILENT,
-  });
+  const client = slackClient(config.SLACK_BOT_TOKEN, config.SLACK_API_URL);
   const findings: Finding[] = [];
   try {
     const { team, user, response_metadata } = await client.auth.test();
@@ -39,6 +31,19 @@ export async function checkSlack(env: Env): Promise<Finding[]> {
     findings.push(failed('Slack channel', error));
   }
   return findings;
+}
+
+/** Slack's client, which asks once and says nothing by itself. */
+export function slackClient(token: string | undefined, slackApiUrl: string): WebClient {
+  return new WebClient(token, {
+    slackApiUrl,
+    retryConfig: { retries: 0 },
+    rejectRateLimitedCalls: true,
+    timeout: PATIENCE_MS,
+    allowAbsoluteUrls: false,
+    logLevel: LogLevel.ERROR,
+    logger: SILENT,
+  });
 }
 
 function failed(check: string, error: unknown): Finding {
