@@ -77,7 +77,7 @@ export function judge(evidence: Evidence): Verdict {
   const votes = votesIn(events);
   row('votes', votes.count, 'doubled vote', votes.doubled);
   const authenticity = notAuthentic(evidence);
-  row('signed decisions and releases', authenticity.count, 'not authentic', authenticity.found);
+  row('signed events', authenticity.count, 'not authentic', authenticity.found);
   const nudged = nudges(events, incidents);
   row('reminders and escalations', nudged.count, 'doubled or missing', nudged.wrong);
   const timely = late(evidence);
