@@ -302,6 +302,43 @@ test('stopping finishes the message in hand and hands back the rest', async () =
   await next.stop();
 });
 
+test('a bus that is closed lets what is in hand finish, and tell the broker of it', async () => {
+  const endpoint = anEndpoint();
+  await using consumer = await consumerFor(endpoint);
+  const client = await connectBus({ url: broker.url, name: 'closing', log });
+  const started = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  const outcome = aDetectionRaised();
+  await client.consumeEvents(consumer.spec, async () => {
+    started.resolve();
+    await release.promise;
+    await client.log.append(outcome);
+  });
+  await client.log.append(aQuestion(endpoint));
+  await started.promise;
+  const closed = client.close();
+  release.resolve();
+  await closed;
+  expect((await bus.log.load(outcome)).state.incident).toBeDefined();
+  await expect.poll(consumer.pending).toBe(0);
+});
+
+test('a broker that is silent while a service starts to consume is asked again', async () => {
+  await using mortal = await startBroker();
+  const lines: string[] = [];
+  const logging = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
+  await using client = await connectBus({ url: mortal.url, name: 'patient', log: logging });
+  const event = aDetectionRaised();
+  await client.log.append(event);
+  const handled: string[] = [];
+  process.kill(mortal.pid ?? 0, 'SIGSTOP');
+  const consumption = client.consumeEvents(CONSUMERS.ask, async (one) => void handled.push(one.id));
+  await expect.poll(() => lines.join('')).toContain('broker not ready');
+  process.kill(mortal.pid ?? 0, 'SIGCONT');
+  await consumption;
+  await expect.poll(() => handled).toEqual([event.id]);
+});
+
 test('a broker that is killed and comes back loses nothing, and appends meanwhile wait for it', async () => {
   await using mortal = await startBroker();
   await using client = await connectBus({ url: mortal.url, name: 'mortal', log });

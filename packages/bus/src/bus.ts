@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { auditLog, type AuditLog } from './audit-log.ts';
 import { consume, type ConsumeParts, type Handler } from './consume.ts';
 import { endpointLog, type EndpointLog } from './endpoint-log.ts';
+import { eventually } from './eventually.ts';
 import { eventIn } from './fold.ts';
 import type { Consumption } from './follow.ts';
 import { publish } from './publish.ts';
@@ -48,6 +49,7 @@ export interface Bus extends AsyncDisposable {
   /** Delivers `deadline` at `at`, whatever is killed meanwhile. Arming the same deadline of a kind again replaces it. */
   arm(kind: TimerKind, deadline: Deadline, at: Date): Promise<void>;
   bucket(name: BucketName): Promise<KV>;
+  /** Stops what is consumed first, so that what is in hand is finished while the broker can still be told of it. */
   close(): Promise<void>;
 }
 
@@ -76,7 +78,14 @@ export async function connectBus({ url, name, log, replicas, onHandled = () => {
   });
   const bucket = (which: BucketName) => eventually(log, () => openBucket(js, which, replicas));
   const parts: ConsumeParts = { js, jsm, log, count: onHandled };
+  const consumptions: Consumption[] = [];
+  const tracked = async (starting: Promise<Consumption>): Promise<Consumption> => {
+    const consumption = await starting;
+    consumptions.push(consumption);
+    return consumption;
+  };
   const close = async (): Promise<void> => {
+    await Promise.all(consumptions.map((consumption) => consumption.stop()));
     if (!connection.isClosed()) await connection.drain().catch(() => connection.close());
   };
 
@@ -85,10 +94,11 @@ export async function connectBus({ url, name, log, replicas, onHandled = () => {
     audit: auditLog(js, jsm),
     isConnected: () => connected && !connection.isClosed(),
     closed: connection.closed().then((error) => error ?? undefined),
-    consumeEvents: (spec, handler) => consume(parts, spec, eventIn, handler),
-    consumeDeadlines: (spec, handler) => consume(parts, spec, (message) => Deadline.parse(message.json()), handler),
+    consumeEvents: (spec, handler) => tracked(consume(parts, spec, eventIn, handler)),
+    consumeDeadlines: (spec, handler) =>
+      tracked(consume(parts, spec, (message) => Deadline.parse(message.json()), handler)),
     consumeAside: (spec, schema, handler) =>
-      consume(parts, spec, (message) => ({ ...schema.parse(message.json()), seq: message.seq }), handler),
+      tracked(consume(parts, spec, (message) => ({ ...schema.parse(message.json()), seq: message.seq }), handler)),
     bucket,
 
     async quarantine(record) {
@@ -117,19 +127,6 @@ async function followStatus(connection: NatsConnection, log: Logger, set: (conne
     if (status.type === 'reconnect') set(true);
     if (['disconnect', 'reconnect', 'staleConnection', 'error', 'ldm'].includes(status.type)) {
       log.warn({ status: status.type }, 'broker connection');
-    }
-  }
-}
-
-/** A broker that just started may not answer yet, and concurrent creation of one stream may fail: a few tries. */
-async function eventually<T>(log: Logger, act: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await act();
-    } catch (error) {
-      if (attempt === 60) throw error;
-      log.warn({ err: error, attempt }, 'broker not ready');
-      await new Promise((resolve) => setTimeout(resolve, Math.min(1000, 50 * attempt)));
     }
   }
 }

@@ -2,6 +2,7 @@ import type { JetStreamClient, JetStreamManager, JsMsg } from '@nats-io/jetstrea
 import { headers, type MsgHdrs } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
 import { isBrokerFault, PermanentError, RetryLaterError } from './errors.ts';
+import { eventually } from './eventually.ts';
 import { type Consumption, follow } from './follow.ts';
 import { publish } from './publish.ts';
 import { originalOf } from './redrive.ts';
@@ -105,7 +106,7 @@ export async function consume<T>(
   }
 
   const redrive = redriveOf(spec);
-  await ensureConsumer(jsm, redrive);
+  await eventually(log, () => ensureConsumer(jsm, redrive));
   const both = [
     await follow(parts, spec, (delivery) => attempt(delivery, async () => directly(delivery, spec))),
     await follow(parts, redrive, (delivery) =>

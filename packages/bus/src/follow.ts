@@ -1,5 +1,6 @@
 import type { JetStreamClient, JsMsg } from '@nats-io/jetstream';
 import type { Logger } from 'pino';
+import { eventually } from './eventually.ts';
 import { ACK_WAIT_MS, type ConsumerSpec } from './topology.ts';
 
 const PULL_EXPIRES_MS = 5000; // decides how fast delivery resumes after a leader change
@@ -7,7 +8,7 @@ const PULL_EXPIRES_MS = 5000; // decides how fast delivery resumes after a leade
 export type Consumption = {
   /** Resolves when it ends: with the error if it broke, with nothing after `stop`. */
   done: Promise<unknown>;
-  /** Takes nothing new and waits for the messages in hand (at most `graceMs`). */
+  /** Takes nothing new and waits for the messages in hand (at most `graceMs`). Asked again, it is the same stop. */
   stop(graceMs?: number): Promise<void>;
 };
 
@@ -17,7 +18,7 @@ export async function follow(
   { stream, name, concurrency }: ConsumerSpec,
   attempt: (message: JsMsg) => Promise<void>,
 ): Promise<Consumption> {
-  const consumer = await js.consumers.get(stream, name);
+  const consumer = await eventually(log, () => js.consumers.get(stream, name));
   const messages = await consumer.consume({
     max_messages: concurrency,
     expires: PULL_EXPIRES_MS,
@@ -61,13 +62,12 @@ export async function follow(
     }
   })();
 
-  return {
-    done,
-    async stop(graceMs = 10_000) {
-      stopping = true;
-      const timeout = new Promise<void>((resolve) => setTimeout(resolve, graceMs).unref());
-      await Promise.race([messages.close(), timeout]);
-      await Promise.race([Promise.all(inHand), timeout]);
-    },
-  };
+  async function stop(graceMs = 10_000): Promise<void> {
+    stopping = true;
+    const timeout = new Promise<void>((resolve) => setTimeout(resolve, graceMs).unref());
+    await Promise.race([messages.close(), timeout]);
+    await Promise.race([Promise.all(inHand), timeout]);
+  }
+  let stopped: Promise<void> | undefined;
+  return { done, stop: (graceMs) => (stopped ??= stop(graceMs)) };
 }
