@@ -15,6 +15,7 @@ function aMail(mail: Partial<ReceivedMail> = {}): ReceivedMail {
     headers: {},
     receivedAt: '2026-11-24T04:05:00.000Z',
     deliveries: 1,
+    copies: [],
     ...mail,
   };
 }

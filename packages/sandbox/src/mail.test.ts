@@ -67,6 +67,32 @@ test('a mail sent again is one mail with two deliveries; one to somebody else is
   ]);
 });
 
+test('remembers of each copy whether it told the sender that it was taken', async () => {
+  await using mail = await startMail();
+  const transport = transportTo(mail);
+  const copies = (): (boolean[] | undefined)[] => mail.mails().map((one) => one.copies.map(({ answered }) => answered));
+  mail.faults.add({ kind: 'hang', stage: 'data', stored: true, times: 1 });
+  mail.faults.add({ kind: 'slow', stage: 'data', delayMs: 800, times: 1 }); // the client gives up, but it is told
+  mail.faults.add({ kind: 'reply', code: 451, stage: 'data', stored: true, times: 1 });
+  mail.faults.add({ kind: 'slow', stage: 'data', delayMs: 400, times: 1 });
+  await expect(transport.sendMail(aMail())).rejects.toMatchObject({ code: 'ETIMEDOUT' });
+  await expect(transport.sendMail(aMail())).rejects.toMatchObject({ code: 'ETIMEDOUT' });
+  await expect(transport.sendMail(aMail())).rejects.toMatchObject({ responseCode: 451 });
+  const slowly = transport.sendMail(aMail());
+  await expect.poll(() => mail.mails()[0]?.deliveries).toBe(4);
+  expect(copies()).toEqual([[false, false, false, false]]);
+  await slowly;
+  await expect.poll(copies).toEqual([[false, true, false, true]]);
+
+  mail.faults.add({ kind: 'slow', stage: 'data', delayMs: 300, times: 1 });
+  const cutOff = transport.sendMail(aMail({ messageId: '<n2@cordon.example.com>' }));
+  await expect.poll(() => mail.mails()[1]?.deliveries).toBe(1);
+  mail.faults.add({ kind: 'down', times: 1 });
+  await expect(cutOff).rejects.toMatchObject({ code: 'ECONNECTION' });
+  await transport.sendMail(aMail({ messageId: '<n2@cordon.example.com>' })).catch(() => undefined);
+  await expect.poll(() => copies()[1]?.[0]).toBe(false);
+});
+
 test.for<[fault: MailFault, error: Record<string, unknown>]>([
   [
     { kind: 'reply', code: 451, stage: 'mail' },

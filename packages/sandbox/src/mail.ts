@@ -22,10 +22,14 @@ export const MailFault = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('reply'), code: z.int().min(400).max(599), ...atStage }),
   z.strictObject({ kind: z.literal('drop'), ...atStage }),
   z.strictObject({ kind: z.literal('hang'), ...atStage }),
+  z.strictObject({ kind: z.literal('slow'), delayMs: z.int().positive(), ...atStage }),
   z.strictObject({ kind: z.literal('down'), times }),
 ]);
 export type MailFault = z.infer<typeof MailFault>;
 type Stage = z.infer<typeof atStage.stage>;
+
+/** One delivery of a mail. `answered` is whether the sender was told that it was taken, as far as this side had a say. */
+export type Copy = { at: string; answered: boolean };
 
 /** A mail as it was received; copies of one Message-ID to the same people are one mail with several deliveries. */
 export interface ReceivedMail {
@@ -44,6 +48,8 @@ export interface ReceivedMail {
   headers: Record<string, string>;
   receivedAt: string;
   deliveries: number;
+  /** The deliveries one by one. */
+  copies: Copy[];
 }
 
 export interface Mail extends AsyncDisposable {
@@ -69,15 +75,24 @@ export async function startMail({ port = 0, stateFile }: MailOptions = {}): Prom
   const state = persisted(stateFile, initial);
   const faults = faultQueue<MailFault>();
   const sockets = new Map<number, Socket>();
+  /** Connections that this side ended. */
+  const cut = new WeakSet<Socket>();
+  const end = (socket: Socket): void => {
+    cut.add(socket);
+    socket.destroy();
+  };
 
-  const keep = (parsed: ParsedMail, session: SMTPServerSession): void => {
+  const keep = (parsed: ParsedMail, session: SMTPServerSession): Copy => {
     const mail = received(parsed, session, String(state.value.length + 1));
     const sameMail = (other: ReceivedMail): boolean =>
       other.messageId === mail.messageId && other.recipients.join() === mail.recipients.join();
     const earlier = mail.messageId === undefined ? undefined : state.value.find(sameMail);
+    const copy = { at: mail.receivedAt, answered: false };
+    (earlier ?? mail).copies.push(copy);
     if (earlier) earlier.deliveries++;
     else state.value.push(mail);
     state.save();
+    return copy;
   };
 
   /** `undefined` when the stage is to go on as usual. */
@@ -97,7 +112,11 @@ export async function startMail({ port = 0, stateFile }: MailOptions = {}): Prom
   ): void => {
     if (!fault) reply();
     else if (fault.kind === 'reply') reply(Object.assign(new Error('asked to refuse'), { responseCode: fault.code }));
-    else if (fault.kind === 'drop') sockets.get(session.remotePort)?.destroy();
+    else if (fault.kind === 'slow') setTimeout(reply, fault.delayMs).unref();
+    else if (fault.kind === 'drop') {
+      const socket = sockets.get(session.remotePort);
+      if (socket) end(socket);
+    }
     // and a hang says nothing
   };
 
@@ -113,17 +132,24 @@ export async function startMail({ port = 0, stateFile }: MailOptions = {}): Prom
     onMailFrom: (_, session, reply) => answer(take('mail'), session, reply),
     onRcptTo: ({ address }, session, reply) => answer(take('rcpt', address), session, reply),
     onData(stream, session, reply) {
+      const socket = sockets.get(session.remotePort);
       const receive = async (): Promise<void> => {
         const parsed = await simpleParser(stream);
         const fault = take('data');
-        if (!fault || fault.stored) keep(parsed, session);
-        answer(fault, session, reply);
+        const copy = !fault || fault.kind === 'slow' || fault.stored ? keep(parsed, session) : undefined;
+        answer(fault, session, (error) => {
+          if (copy && !error && socket && !cut.has(socket)) {
+            copy.answered = true;
+            state.save();
+          }
+          reply(error);
+        });
       };
       receive().catch(reply);
     },
   });
   server.server.on('connection', (socket: Socket) => {
-    if (faults.take(({ kind }) => kind === 'down')) return void socket.destroy();
+    if (faults.take(({ kind }) => kind === 'down')) return end(socket);
     const { remotePort = 0 } = socket;
     sockets.set(remotePort, socket);
     socket.once('close', () => sockets.delete(remotePort));
@@ -136,7 +162,7 @@ export async function startMail({ port = 0, stateFile }: MailOptions = {}): Prom
   const address = server.server.address();
   if (address === null || typeof address === 'string') throw new Error('the SMTP stand-in has no port');
   const close = async (): Promise<void> => {
-    for (const socket of sockets.values()) socket.destroy();
+    for (const socket of sockets.values()) end(socket);
     await new Promise<void>((resolve) => server.close(resolve));
   };
   return {
@@ -147,7 +173,7 @@ export async function startMail({ port = 0, stateFile }: MailOptions = {}): Prom
       ...faults,
       add(fault) {
         faults.add(fault);
-        if (fault.kind === 'down') for (const socket of sockets.values()) socket.destroy(); // also who is connected already
+        if (fault.kind === 'down') for (const socket of sockets.values()) end(socket); // also who is connected already
       },
     },
     close,
@@ -181,6 +207,7 @@ function received(parsed: ParsedMail, session: SMTPServerSession, id: string): R
     ),
     receivedAt: new Date().toISOString(),
     deliveries: 1,
+    copies: [],
   };
 }
 
