@@ -59,6 +59,7 @@ test('a connection lost after the data: sent again under the same Message-ID', a
   await world.happen(machine.detected(), machine.asked());
   await expect.poll(() => world.done('notifier-email'), SLOW).toBe(1);
   expect(world.mail.mails().map(({ deliveries }) => deliveries)).toEqual([2]);
+  expect(world.lines.filter((line) => line.includes('mailed again, as no answer says'))).toHaveLength(1);
 });
 
 test('a mail whose record the broker did not take is recorded later, and not mailed again', async () => {

@@ -1,6 +1,7 @@
 import { createTransport, type SendMailOptions } from 'nodemailer';
 import { isLoopback, type MailSettings } from './config.ts';
 import { classifyMailError, type MailFailure } from './mail-failure.ts';
+import { patience } from './patience.ts';
 
 export type MailContent = { subject: string; text: string; html: string; urgent: boolean };
 /** What names a mail, and the mail that it follows. */
@@ -26,8 +27,14 @@ export interface Mailer {
   close(): void;
 }
 
+/**
+ * How long a mail may take. A server that looks into what it gets answers late, and who leaves before sends everything
+ * twice: RFC 5321 asks for ten minutes, which is longer than a question can wait.
+ */
+export const ANSWER_MS = 60_000;
+
 /** The configured SMTP server. Each mail has one recipient: they do not see each other, and each refusal is one person's. */
-export function connectMailer({ server, requireTls, from, to }: MailSettings): Mailer {
+export function connectMailer({ server, requireTls, from, to }: MailSettings, answerMs = ANSWER_MS): Mailer {
   const domain = from.address.slice(from.address.lastIndexOf('@') + 1);
   const transport = createTransport({
     ...server,
@@ -37,7 +44,7 @@ export function connectMailer({ server, requireTls, from, to }: MailSettings): M
     tls: { minVersion: 'TLSv1.2' },
     connectionTimeout: 10_000,
     greetingTimeout: 10_000,
-    socketTimeout: 30_000,
+    socketTimeout: 86_400_000, // its timer fires before an answer is read that came while the process was stopped
     dnsTimeout: 5000,
     maxConnections: 2,
     maxMessages: 50,
@@ -47,10 +54,19 @@ export function connectMailer({ server, requireTls, from, to }: MailSettings): M
     disableUrlAccess: true,
   });
 
+  /** Mails, by their signals, that the server has in full. */
+  const read = new WeakSet<AbortSignal>();
+  transport.use('stream', ({ message, data: { signal } }, done) => {
+    message.processFunc((content) => content.once('end', () => signal && read.add(signal)));
+    done();
+  });
+
   return {
     recipients: to,
 
     async send(recipient, { subject, text, html, urgent }, { messageId, root }) {
+      using limit = patience(answerMs);
+      const { signal } = limit;
       const mail: SendMailOptions = {
         from,
         to: { name: '', address: recipient },
@@ -62,12 +78,13 @@ export function connectMailer({ server, requireTls, from, to }: MailSettings): M
         ...(root !== undefined && { inReplyTo: root, references: [root] }),
         ...(urgent && { priority: 'high' as const }),
         headers: { 'Auto-Submitted': 'auto-generated', 'X-Auto-Response-Suppress': 'All' },
+        signal,
       };
       try {
         const { serverMessageId } = await transport.sendMail(mail);
         return serverMessageId ?? messageId;
       } catch (error) {
-        throw new MailError(classifyMailError(error), error);
+        throw new MailError(classifyMailError(error, read.has(signal)), error);
       }
     },
 

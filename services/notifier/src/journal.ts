@@ -7,7 +7,7 @@ const Entry = z.object({
   /** When it ended without an answer that says what became of it. */
   unknownSince: z.iso.datetime().optional(),
   attempt: z.int().positive(),
-  /** How the channel names the message. Present once `notification.sent` is in the log. */
+  /** How the channel names the message. It was sent; for Slack, `notification.sent` is in the log as well. */
   reference: z.string().optional(),
   /** The channel will never take it: why, and while which event was told. */
   refused: z.object({ reason: z.string(), seq: z.int() }).optional(),
@@ -23,7 +23,7 @@ export type Kept = { entry: Entry; revision: number };
 export interface Journal {
   find(key: string): Promise<Kept | undefined>;
   /** Starts an entry, or nothing where somebody else just did. */
-  begin(key: string): Promise<Kept | undefined>;
+  begin(key: string, entry: Entry): Promise<Kept | undefined>;
   /** Replaces an entry, or nothing where somebody else just did. */
   replace(key: string, kept: Kept, entry: Entry): Promise<Kept | undefined>;
   /** Notes the end of it, whatever was noted before. */
@@ -44,10 +44,7 @@ export function createJournal(bucket: Awaited<ReturnType<Bus['bucket']>>): Journ
       const found = await bucket.get(key);
       return found?.operation === 'PUT' ? { entry: Entry.parse(found.json()), revision: found.revision } : undefined;
     },
-    begin(key) {
-      const entry = attempt(1);
-      return unlessConflict(() => bucket.create(key, JSON.stringify(entry)), entry);
-    },
+    begin: (key, entry) => unlessConflict(() => bucket.create(key, JSON.stringify(entry)), entry),
     replace: (key, kept, entry) =>
       unlessConflict(() => bucket.update(key, JSON.stringify(entry), kept.revision), entry),
     async settle(key, entry) {

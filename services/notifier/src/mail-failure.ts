@@ -2,6 +2,8 @@
 export type MailFailure =
   /** The way to the server is closed: everybody's mail waits. */
   | { kind: 'down'; reason: string }
+  /** The same, but the server had the whole mail by then, and may have taken it. */
+  | { kind: 'unknown'; reason: string }
   /** Nothing goes through until somebody fixes the settings. */
   | { kind: 'misconfigured'; reason: string; fix: string }
   /** Not now, for this recipient: greylisting, a full mailbox. */
@@ -21,17 +23,17 @@ const FIXES: Record<string, string> = {
 
 /**
  * Judges an error of nodemailer. `permanent` there describes a reply, not the mail: a refused login is permanent, but the
- * same mail arrives once it is fixed. After a lost connection the server may hold the mail; it is sent again under the
- * same Message-ID, and a rare second copy is the price.
+ * same mail arrives once it is fixed. `wasRead` says that the whole content had gone out.
  */
-export function classifyMailError(error: unknown): MailFailure {
+export function classifyMailError(error: unknown, wasRead = false): MailFailure {
   const code = textIn(error, 'code') ?? 'failed';
   const command = textIn(error, 'command');
   const responseCode = error instanceof Error && 'responseCode' in error ? Number(error.responseCode) : undefined;
+  if (code === 'EABORT') return { kind: wasRead ? 'unknown' : 'down', reason: 'no answer in time' };
   const reason = [code, command, responseCode].filter((part) => part !== undefined).join(' ');
   const fix = Object.hasOwn(FIXES, code) ? FIXES[code] : undefined;
   if (fix) return { kind: 'misconfigured', reason, fix };
-  if (responseCode === undefined) return { kind: 'down', reason };
+  if (responseCode === undefined) return { kind: wasRead ? 'unknown' : 'down', reason };
   const isPermanent = error instanceof Error && 'permanent' in error && error.permanent === true;
   if (command === 'MAIL FROM') {
     if (!isPermanent) return { kind: 'deferred', reason };

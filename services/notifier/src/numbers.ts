@@ -1,8 +1,8 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
 
 export type Channel = 'slack' | 'email';
-/** `sent`, `adopted` (found to have been sent before a crash), `refused` for good, `delayed` (comes back later). */
-export type Outcome = 'sent' | 'adopted' | 'refused' | 'delayed';
+/** `sent`, `adopted` (found to have been sent before a crash), `refused` for good, `delayed` (comes back later), `repeated` (perhaps a double). */
+export type Outcome = 'sent' | 'adopted' | 'refused' | 'delayed' | 'repeated';
 
 /** What the notifier counts. */
 export interface Numbers {

@@ -52,7 +52,7 @@ export function createPostOnce({ slack, log: endpointLog, journal, lanes, number
     const mark: SlackMark = { notificationId: slackNotificationId(incident.id, occasion), incidentId: incident.id };
     await lanes.posts.take(priority);
     const shown = await content();
-    let mine = await journal.begin(key);
+    let mine = await journal.begin(key, attempt(1));
     if (!mine) {
       lanes.posts.giveBack();
       const kept = await journal.find(key);
@@ -97,7 +97,7 @@ export function createPostOnce({ slack, log: endpointLog, journal, lanes, number
     log.info({ incidentId: incident.id, occasion }, 'posted to Slack');
     return { ts, fresh: true };
 
-    /** The log first: a reference in the journal means that the log has it. */
+    /** The log first: a reference in the journal means here that the log has it. */
     async function settle({ entry }: Kept, reference: string): Promise<void> {
       await recordSent(endpointLog, about, reference);
       await journal.settle(key, { ...entry, reference });

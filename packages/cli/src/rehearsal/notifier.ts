@@ -2,7 +2,7 @@ import type { Handler, Operator } from '@cordon/bus';
 import type { StoredEvent } from '@cordon/contracts';
 import { settings } from '@cordon/notifier/src/config.ts';
 import { mailOnNews } from '@cordon/notifier/src/email-handler.ts';
-import { attempt, type Entry, type Journal, type Kept } from '@cordon/notifier/src/journal.ts';
+import type { Entry, Journal, Kept } from '@cordon/notifier/src/journal.ts';
 import { createLane } from '@cordon/notifier/src/lane.ts';
 import { createNumbers } from '@cordon/notifier/src/numbers.ts';
 import { createPostOnce, type Lanes } from '@cordon/notifier/src/post-once.ts';
@@ -91,7 +91,7 @@ function journalOver(operator: Operator): Journal {
   }
   return {
     find,
-    begin: async (key) => ((await find(key)) ? undefined : note(key, attempt(1), 0)),
+    begin: async (key, entry) => ((await find(key)) ? undefined : note(key, entry, 0)),
     replace: async (key, kept, entry) => note(key, entry, kept.revision),
     async settle(key, entry) {
       note(key, entry, 0);
