@@ -82,11 +82,11 @@ function messageId(incidentId: string): string {
   return `<cordon.${incidentId}.question@cordon.example>`;
 }
 
-function aPost(incidentId: string): Evidence['slack'][number] {
+function aPost(incidentId: string, second = 1): Evidence['slack'][number] {
   const payload = { notification_id: slackId(incidentId), incident_id: incidentId };
   return {
-    ts: String(start / 1000),
-    at: at(1).toISOString(),
+    ts: String(start / 1000 + second),
+    at: at(second).toISOString(),
     text: '',
     blocks: [],
     metadata: { event_type: 'cordon_notification', event_payload: payload },
@@ -98,20 +98,22 @@ function aPost(incidentId: string): Evidence['slack'][number] {
   };
 }
 
-function aMail(incidentId: string): Evidence['mails'][number] {
+/** A mail that came at these seconds, the first times without an answer. */
+function aMail(incidentId: string, seconds = [1], { unanswered = 0 } = {}): Evidence['mails'][number] {
   return {
     id: '1',
     messageId: messageId(incidentId),
     references: [],
     from: '',
     to: '',
-    recipients: [],
+    recipients: ['somebody'],
     subject: '',
     text: '',
     html: undefined,
     headers: {},
     receivedAt: at(1).toISOString(),
-    deliveries: 1,
+    deliveries: seconds.length,
+    copies: seconds.map((second, index) => ({ at: at(second).toISOString(), answered: index >= unanswered })),
   };
 }
 
@@ -211,14 +213,24 @@ test('finds what is wrong with votes, signatures, reminders and the time', () =>
 
 test('a double is explained by the death of the notifier right after it was sent, and by nothing else', () => {
   const { evidence, incidentId } = story();
-  const slack = [aPost(incidentId), aPost(incidentId)];
-  const mails = [{ ...aMail(incidentId), deliveries: 2 }];
+  const slack = [aPost(incidentId, 1), aPost(incidentId, 4)];
+  const mails = [aMail(incidentId, [1, 4])];
   const doubled = (outages: Evidence['outages']): Evidence => ({ ...evidence, slack, mails, outages });
 
   expect(judge(doubled(kill('notifier', 2)))).toMatchObject({ violations: [], explanations: [{}, {}] });
-  for (const outages of [[], kill('approval', 2), kill('notifier', 0), kill('notifier', 30)]) {
+  for (const outages of [[], kill('approval', 2), kill('notifier', 0), kill('notifier', 4.5), kill('notifier', 30)]) {
     expect(faultsOf(doubled(outages))).toEqual(['unexplained double', 'unexplained double']);
   }
+});
+
+test('a mail that the server took without a word explains one more copy, and no second one', () => {
+  const { evidence, incidentId } = story();
+  const mailed = (mails: Evidence['mails']): Evidence => ({ ...evidence, mails });
+  const explained = mailed([aMail(incidentId, [1, 2], { unanswered: 1 })]);
+  expect(judge(explained)).toMatchObject({ violations: [], explanations: [{}] });
+  expect(faultsOf(mailed([aMail(incidentId, [1, 2, 3], { unanswered: 1 })]))).toEqual(['unexplained double']);
+  const toOthers = { ...aMail(incidentId, [1, 2]), recipients: ['somebody else'] };
+  expect(faultsOf({ ...mailed([toOthers]), outages: kill('notifier', 1.5) })).toEqual(['unexplained double']);
 });
 
 test('a schedule is the same for the same seed, in order, and has what was asked for', () => {

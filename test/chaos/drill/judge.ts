@@ -1,5 +1,6 @@
 import type { StoredEvent } from '@cordon/contracts';
 import type { Incident, Status } from '@cordon/incident';
+import { doubledMails, doubledPosts } from './doubles.ts';
 import { type Evidence, incidentsIn } from './evidence.ts';
 import { isolatedMs, isReleaseOverdue, late, notAuthentic, nudges, tooFewPersons, votesIn } from './judge-decisions.ts';
 
@@ -18,8 +19,6 @@ const FINAL: ReadonlySet<Status> = new Set<Status>([
 ]);
 /** A timer may fire late while nodes come and go; after this it is lost. */
 const OVERDUE_MS = 30_000;
-/** A post is timed by who takes it, and may be sent just before a kill that is noted first. */
-const CLOCKS_MS = 500;
 /** A sensor needs 10 s and is looked at every two. Far more looks say that somebody does not wait between them. */
 const LOOKS_PER_ISOLATION_MAX = 12;
 
@@ -30,7 +29,7 @@ const NAMED_MAX = 10;
 
 /** Counts at the outer ends. Pure. */
 export function judge(evidence: Evidence): Verdict {
-  const { accepted, events, isolationCalls, looks, slack, mails, told, endedAt } = evidence;
+  const { accepted, events, isolationCalls, looks, slack, mails, told, outages, endedAt } = evidence;
   const violations: string[] = [];
   const explanations: string[] = [];
   const rows: Row[] = [];
@@ -124,7 +123,8 @@ export function judge(evidence: Evidence): Verdict {
   row('looks at sensors', looks, `more than ${looksMax} looks`, looks > looksMax ? [String(looks)] : []);
 
   const roots = countBy(slack, ({ metadata }) => textOf(metadata?.event_payload['incident_id']));
-  const doubles = doublesIn(evidence);
+  const deaths = outages.flatMap(({ did, target, at }) => (did === 'kill' && target === 'notifier' ? [at] : []));
+  const doubles = { slack: doubledPosts(slack, events, deaths), mail: doubledMails(mails, events, deaths) };
   const withQuestion = incidents.filter(({ question }) => question);
   row('Slack messages', total(roots), 'incident without one', incidents.filter(({ id }) => !roots.has(id)).map(named));
   row(
@@ -167,50 +167,6 @@ function isStuck(incident: Incident, endedAt: number): boolean {
   if (status === 'contained') return isReleaseOverdue(incident, endedAt - OVERDUE_MS);
   if (status === 'asked') return Date.parse(question?.expiresAt ?? '') + OVERDUE_MS < endedAt;
   return !FINAL.has(status);
-}
-
-type Doubles = { count: number; explained: string[]; unexplained: string[] };
-
-/** What a channel got twice, and whether the notifier died between sending it and writing that down. */
-function doublesIn({ slack, mails, outages, events }: Evidence): { slack: Doubles; mail: Doubles } {
-  const deaths = outages.filter(({ did, target }) => did === 'kill' && target === 'notifier');
-  const recordedAt = new Map<string, number>();
-  for (const event of events) {
-    if (event.type !== 'notification.sent') continue;
-    const { channel, reference } = event.data;
-    recordedAt.set(channel === 'slack' ? event.id : reference, Date.parse(event.time));
-  }
-  const sort = (doubles: { what: string; key: string; at: number }[], count: number): Doubles => {
-    const explained: string[] = [];
-    const unexplained: string[] = [];
-    for (const { what, key, at } of doubles) {
-      const recorded = recordedAt.get(key) ?? 0;
-      const death = deaths.find((one) => at - CLOCKS_MS < one.at && one.at < recorded);
-      if (death) explained.push(`${what}: the notifier was killed ${death.at - at} ms after sending it`);
-      else unexplained.push(`${what}, sent at ${new Date(at).toISOString()}`);
-    }
-    return { count, explained, unexplained };
-  };
-
-  const posts = slack.flatMap((root) => [root, ...root.replies]);
-  const firstAt = new Map<string, number>();
-  const again: { what: string; key: string; at: number }[] = [];
-  for (const { metadata, at } of posts.toSorted((a, b) => a.ts.localeCompare(b.ts))) {
-    const id = textOf(metadata?.event_payload['notification_id']);
-    if (id === undefined) continue; // told to operators: at least once
-    const first = firstAt.get(id);
-    if (first === undefined) firstAt.set(id, Date.parse(at));
-    else again.push({ what: `Slack ${id}`, key: id, at: first });
-  }
-  const mailedAgain = mails
-    .filter(({ deliveries }) => deliveries > 1)
-    .map(({ messageId: key = '', receivedAt, deliveries }) => ({
-      what: `mail ${key} ${deliveries} times`,
-      key,
-      at: Date.parse(receivedAt),
-    }));
-  const deliveries = mails.reduce((sum, mail) => sum + mail.deliveries, 0);
-  return { slack: sort(again, posts.length), mail: sort(mailedAgain, deliveries) };
 }
 
 function personsIn(incidents: readonly Incident[]): number {

@@ -32,7 +32,7 @@ export function misbehave({ limaCharlie, slack, mail }: Stage, standIn: StandIn,
     }
     case 'mail': {
       const { faults } = mail;
-      if (kind === 'slow') faults.add({ kind: 'down' });
+      if (kind === 'slow') faults.add({ kind: 'slow', stage: 'data', delayMs: 3000 });
       if (kind === '429') faults.add({ kind: 'reply', code: 451, stage: 'data' });
       if (kind === '500') faults.add({ kind: 'reply', code: 421, stage: 'mail' });
       if (kind === 'half-open') faults.add({ kind: 'hang', stage: 'data' });
