@@ -1,5 +1,14 @@
 import type { Detection } from '@cordon/contracts';
-import { describe, describeMoment, type Finding, type Incident, type Moment, type Status } from '@cordon/incident';
+import {
+  describe,
+  describeMoment,
+  detailsOf,
+  type Fact,
+  type Finding,
+  type Incident,
+  type Moment,
+  type Status,
+} from '@cordon/incident';
 import type { Channel } from './numbers.ts';
 import { FIRST } from './record.ts';
 
@@ -99,7 +108,6 @@ export function callOf({ status, question }: Incident, moment: Moment): { users:
 
 /** Something for the thread below an incident's message, with the time it happened. */
 export type News = { occasion: string; at: string } & (
-  | { kind: 'details'; detection: Detection }
   | { kind: 'finding'; finding: Finding }
   | { kind: 'moment'; moment: Moment }
 );
@@ -120,8 +128,8 @@ export function isAskedAgain(history: Moment[], seq: number): boolean {
 
 /** Everything that belongs into the thread so far, in the order in which it happened. */
 export function newsOf(incident: Incident): News[] {
-  const { detection, findings, history, openedAt } = incident;
-  const news: News[] = [{ occasion: 'details', at: openedAt, kind: 'details', detection }];
+  const { findings, history } = incident;
+  const news: News[] = [];
   const addFinding = (finding: Finding | undefined): void => {
     if (!finding || finding === findings[0]) return;
     news.push({ occasion: `finding:${finding.fingerprint}`, at: finding.firstAt, kind: 'finding', finding });
@@ -149,6 +157,13 @@ export function occasionsOf({ history, question }: Incident): Record<Channel, st
 }
 
 const occasionOf = ({ seq }: Moment): string => `moment:${seq}`;
+
+const DETAILS = new Set(['Parent process', 'ATT&CK', 'Internal IP', 'Operating system', 'Detection ID']);
+
+/** Of the details those that help before somebody has signed in; the rest is on the page. */
+export function firstDetailsOf(detection: Detection): Fact[] {
+  return detailsOf(detection).filter(({ label }) => DETAILS.has(label));
+}
 
 /** An incident's name among people: enough of the id to find it again. */
 export function caseOf(incident: Pick<Incident, 'id'>): string {

@@ -5,7 +5,6 @@ import {
   decidersOf,
   describe,
   describeMoment,
-  detailsOf,
   detectedAt,
   type Fact,
   factsOf,
@@ -15,14 +14,12 @@ import { cut, defang, manyLines, oneLine } from '@cordon/text';
 import type { MailContent } from './email.ts';
 import type { MailKind } from './mailing.ts';
 import { maskSecrets } from './mask-secrets.ts';
-import { AT_THE_DEADLINE, caseOf, FULL_TEXT, isOpenQuestion } from './moments.ts';
+import { AT_THE_DEADLINE, caseOf, firstDetailsOf, FULL_TEXT, isOpenQuestion } from './moments.ts';
 
 const VALUE_MAX = 300;
 const COMMAND_LINE_MAX = 1000;
 const SENTENCE_MAX = 1000;
 const URGENT_FROM = 4;
-/** Of the details those that help before somebody has signed in; the rest is on the page. */
-const DETAILS = new Set(['Parent process', 'ATT&CK', 'Internal IP', 'Operating system', 'Detection ID']);
 
 /**
  * The mail about an incident as it stands now. Lines written by others come behind `| ` in the text part, so that they
@@ -37,7 +34,7 @@ export function renderMail(incident: Incident, publicUrl: string, kind: MailKind
   const facts: Fact[] = [
     ...factsOf(incident),
     { label: 'Detected', value: inWords(detectedAt(incident).toISOString()) },
-    ...detailsOf(detection).filter(({ label }) => DETAILS.has(label)),
+    ...firstDetailsOf(detection),
   ].map((fact) => ({ label: fact.label, value: value(fact.value, VALUE_MAX) }));
   if (isOpen && question && question.votesNeeded > 1) facts.push({ label: 'Why', value: value(question.why, 500) });
   const deciders = decidersOf(incident);

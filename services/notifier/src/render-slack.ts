@@ -2,7 +2,6 @@ import { severityName } from '@cordon/contracts';
 import {
   commandLineOf,
   describe,
-  detailsOf,
   detectedAt,
   type Fact,
   factsOf,
@@ -27,7 +26,16 @@ import {
   wasCut,
 } from '@cordon/text';
 import type { Button, KnownBlock } from '@slack/web-api';
-import { AT_THE_DEADLINE, callOf, caseOf, FULL_TEXT, isOpenQuestion, type News, tellMoment } from './moments.ts';
+import {
+  AT_THE_DEADLINE,
+  callOf,
+  caseOf,
+  firstDetailsOf,
+  FULL_TEXT,
+  isOpenQuestion,
+  type News,
+  tellMoment,
+} from './moments.ts';
 import type { SlackContent } from './slack.ts';
 
 const TITLE_MAX = 150;
@@ -41,11 +49,13 @@ export function renderIncident(incident: Incident, publicUrl: string): SlackCont
   const source = incident.detection.finding_info.src_url;
   const isOpen = isOpenQuestion(incident);
   const facts = factsOf(incident);
+  const details = firstDetailsOf(incident.detection);
   const blocks: (KnownBlock | undefined)[] = [
     { type: 'header', text: plain(`${severity}: ${title}`, TITLE_MAX) },
     richText([...line(bold(headline)), richTextOf(sentence, SENTENCE_MAX)]),
     richText([...factLines(facts), bold('Detected: '), richDate(detectedAt(incident))]),
     commandLine === undefined ? undefined : preformatted(commandLine),
+    details.length > 0 ? richText(factLines(details)) : undefined,
     isOpen && incident.question && incident.question.votesNeeded > 1
       ? richText([bold('Why: '), richTextOf(incident.question.why, SENTENCE_MAX)])
       : undefined,
@@ -66,7 +76,7 @@ export function renderIncident(incident: Incident, publicUrl: string): SlackCont
     source === undefined
       ? undefined
       : richText([{ type: 'link', url: new URL(source).href, text: 'Open in LimaCharlie' }]),
-    context(`Cordon, case ${caseOf(incident)}.${wasCut(facts, commandLine) ? ` ${FULL_TEXT}` : ''}`),
+    context(`Cordon, case ${caseOf(incident)}.${wasCut([...facts, ...details], commandLine) ? ` ${FULL_TEXT}` : ''}`),
   ];
   return {
     text: `${statusLine(headline, incident.hostname)} ${severity}: ${mrkdwn(title, 400)}`,
@@ -76,23 +86,7 @@ export function renderIncident(incident: Incident, publicUrl: string): SlackCont
 
 /** One message of the thread. */
 export function renderNews(incident: Incident, news: News): SlackContent {
-  if (news.kind === 'details') return renderDetails(incident);
   return news.kind === 'finding' ? renderFinding(incident, news.finding) : renderMoment(incident, news.moment);
-}
-
-function renderDetails({ hostname, detection, findings }: Incident): SlackContent {
-  const list = findings.flatMap(({ count, title }) => line(richTextOf(`${count} × ${title}`, 120)));
-  return {
-    text: `Details of the detection on ${mrkdwn(hostname, 400)}`,
-    blocks: [
-      richText([
-        ...line(bold('Details')),
-        ...factLines(detailsOf(detection)),
-        ...line(bold('Findings so far:')),
-        ...list,
-      ]),
-    ],
-  };
 }
 
 function renderFinding({ hostname }: Incident, finding: Finding): SlackContent {
