@@ -8,9 +8,9 @@ import { auditLog, type AuditLog } from './audit-log.ts';
 import { consume, type ConsumeParts, type Handler } from './consume.ts';
 import { endpointLog, type EndpointLog } from './endpoint-log.ts';
 import { eventually } from './eventually.ts';
-import { eventIn } from './fold.ts';
 import type { Consumption } from './follow.ts';
 import { publish } from './publish.ts';
+import { recentEvents } from './recent.ts';
 import type { Quarantined } from './records.ts';
 import { type BucketName, type ConsumerSpec, ensureTopology, openBucket } from './topology.ts';
 
@@ -37,6 +37,8 @@ export interface Bus extends AsyncDisposable {
   isConnected(): boolean;
   /** Resolves when the connection has ended for good: with an error, or with nothing after `close`. */
   readonly closed: Promise<unknown>;
+  /** From now on what has just happened is known by itself. For those who look into the log for nearly every event. */
+  followLog(): Promise<void>;
   consumeEvents(spec: ConsumerSpec, handler: Handler<StoredEvent>): Promise<Consumption>;
   consumeDeadlines(spec: ConsumerSpec, handler: Handler<Deadline>): Promise<Consumption>;
   consumeAside<T>(
@@ -78,6 +80,7 @@ export async function connectBus({ url, name, log, replicas, onHandled = () => {
   });
   const bucket = (which: BucketName) => eventually(log, () => openBucket(js, which, replicas));
   const parts: ConsumeParts = { js, jsm, log, count: onHandled };
+  const recent = recentEvents(js, log);
   const consumptions: Consumption[] = [];
   const tracked = async (starting: Promise<Consumption>): Promise<Consumption> => {
     const consumption = await starting;
@@ -86,15 +89,17 @@ export async function connectBus({ url, name, log, replicas, onHandled = () => {
   };
   const close = async (): Promise<void> => {
     await Promise.all(consumptions.map((consumption) => consumption.stop()));
+    await recent.stop();
     if (!connection.isClosed()) await connection.drain().catch(() => connection.close());
   };
 
   return {
-    log: endpointLog({ js, jsm, snapshots: await bucket('state') }),
+    log: endpointLog({ js, jsm, snapshots: await bucket('state'), recent }),
     audit: auditLog(js, jsm),
     isConnected: () => connected && !connection.isClosed(),
     closed: connection.closed().then((error) => error ?? undefined),
-    consumeEvents: (spec, handler) => tracked(consume(parts, spec, eventIn, handler)),
+    followLog: () => eventually(log, () => recent.follow()),
+    consumeEvents: (spec, handler) => tracked(consume(parts, spec, (message) => recent.read(message), handler)),
     consumeDeadlines: (spec, handler) =>
       tracked(consume(parts, spec, (message) => Deadline.parse(message.json()), handler)),
     consumeAside: (spec, schema, handler) =>

@@ -10,9 +10,21 @@ import type { Decision, EndpointState, Incident, Refusal } from '@cordon/inciden
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
 import { isConflict, RetryLaterError } from './errors.ts';
-import { eventIn, type Entity, entityOf, entitySubject, fold, type View } from './fold.ts';
+import {
+  eventIn,
+  type Entity,
+  type Entry,
+  entityOf,
+  entryOf,
+  entitySubject,
+  fold,
+  incidentIn,
+  type Snapshot,
+  type View,
+} from './fold.ts';
 import { publish } from './publish.ts';
 import { readStream } from './read-stream.ts';
+import type { RecentEvents } from './recent.ts';
 import { createSnapshots } from './snapshots.ts';
 import { DUPLICATE_WINDOW_MS, EVENTS } from './topology.ts';
 import { createViews } from './views.ts';
@@ -29,7 +41,10 @@ export interface EndpointLog {
   hasDetection(endpoint: Endpoint, id: string, since: Date): Promise<boolean>;
   /** The ids of all detections in the log from `since` on: one search where many would be looked for. */
   detectionsSince(endpoint: Endpoint, since: Date): Promise<ReadonlySet<string>>;
-  /** The endpoint's state, reaching at least to `atLeast`. */
+  /**
+   * The endpoint's state. With `atLeast`, as far as this process has heard of events, and at least to that one; without, the
+   * broker is asked for the state as it is now.
+   */
   load(endpoint: Endpoint, atLeast?: number): Promise<View>;
   /**
    * Folds, decides and appends, anew whenever somebody else was faster. Of two rivals exactly one is appended.
@@ -45,6 +60,8 @@ export interface EndpointLog {
   keep(view: View): Promise<void>;
   /** The change to the policy that is in force, if there ever was one. */
   lastPolicy(): Promise<PolicyChanged | undefined>;
+  /** The machine that an incident is about. */
+  endpointOf(incidentId: string): Promise<Endpoint | undefined>;
   /** An incident by its id, as it stood when last kept. */
   findIncident(id: string): Promise<Incident | undefined>;
   /**
@@ -54,11 +71,12 @@ export interface EndpointLog {
   watchIncidents(listener: (incident: Incident) => void): Promise<{ stop(): void; done: Promise<unknown> }>;
 }
 
-type Parts = { js: JetStreamClient; jsm: JetStreamManager; snapshots: KV };
+type Parts = { js: JetStreamClient; jsm: JetStreamManager; snapshots: KV; recent?: RecentEvents };
 
-export function endpointLog({ js, jsm, snapshots: bucket }: Parts): EndpointLog {
+export function endpointLog({ js, jsm, snapshots: bucket, recent }: Parts): EndpointLog {
   const snapshots = createSnapshots(bucket);
   const views = createViews();
+  recent?.listen((key, entry) => views.advance(key, entry, recent.unbrokenSince()));
 
   async function append(event: CordonEvent, expected?: { entity: Entity; seq: number }): Promise<Appended> {
     const { headers, payload } = encodeEvent(event);
@@ -75,17 +93,60 @@ export function endpointLog({ js, jsm, snapshots: bucket }: Parts): EndpointLog 
     return { seq: ack.seq, duplicate: ack.duplicate };
   }
 
-  async function load(endpoint: Endpoint, atLeast = 0): Promise<View> {
+  async function* read(endpoint: Endpoint, after: number): AsyncGenerator<Entry> {
+    for await (const message of readStream(jsm, EVENTS, { seq: after + 1, filter: subjectOf(endpoint, '>') }))
+      yield entryOf(message);
+  }
+
+  async function load(endpoint: Endpoint, atLeast?: number): Promise<View> {
+    const live = atLeast === undefined ? undefined : await atHand(endpoint, atLeast);
+    return live ?? look(endpoint, atLeast);
+  }
+
+  /** A view that needs no look into the log, where it reaches far enough. */
+  async function atHand(endpoint: Endpoint, atLeast: number): Promise<View | undefined> {
+    if (!recent || !(await recent.reached(atLeast))) return undefined;
+    const known = views.get(endpoint);
+    const isLive = known?.liveSince !== undefined && known.liveSince === recent.unbrokenSince();
+    const view = known ? isLive && known.view : await fromItsBeginning(endpoint);
+    return view && view.seq >= atLeast ? view : undefined;
+  }
+
+  /** Most machines are new here: then all that ever happened to them is recent. */
+  async function fromItsBeginning(endpoint: Endpoint): Promise<View | undefined> {
+    const [first, kept] = await Promise.all([
+      jsm.direct.getMessage(EVENTS, { seq: 1, next_by_subj: subjectOf(endpoint, '>') }),
+      snapshots.read(endpoint),
+    ]);
+    return first && first.seq > kept.view.seq ? catchUp(kept, first.seq - 1) : undefined;
+  }
+
+  /** Asks the broker. */
+  async function look(endpoint: Endpoint, atLeast = 0): Promise<View> {
     let { view, bytes } = views.get(endpoint) ?? (await snapshots.read(endpoint));
-    const rest = { seq: view.seq + 1, filter: subjectOf(endpoint, '>') };
-    for await (const message of readStream(jsm, EVENTS, rest)) {
-      view = fold(view, message);
-      bytes += message.data.length;
+    for await (const entry of read(endpoint, view.seq)) {
+      view = fold(view, entry);
+      bytes += entry.bytes;
     }
-    views.set({ view, bytes });
+    const caughtUp = catchUp({ view, bytes }, view.seq);
+    if (caughtUp) view = caughtUp;
+    else views.set({ view, bytes });
     // A read may be answered by a replica that lags behind.
     if (view.seq < atLeast) throw new RetryLaterError(200, 'the log is not readable up to this event yet');
     return view;
+  }
+
+  /** With what happened after `seq`, where all of that is recent. From then on the view is kept up to date. */
+  function catchUp({ view, bytes }: { view: View; bytes: number }, seq: number): View | undefined {
+    const entries = recent?.after(view.endpoint, seq);
+    if (!entries) return undefined;
+    const folded = {
+      view: entries.reduce(fold, view),
+      bytes: entries.reduce((sum, entry) => sum + entry.bytes, bytes),
+      liveSince: recent?.unbrokenSince(),
+    };
+    views.set(folded);
+    return folded.view;
   }
 
   async function* detectionIds(endpoint: Endpoint, since: Date): AsyncGenerator<string> {
@@ -111,7 +172,7 @@ export function endpointLog({ js, jsm, snapshots: bucket }: Parts): EndpointLog 
 
     async transact(endpoint, decide, atLeast) {
       for (let attempt = 0; attempt < CONFLICTS_MAX; attempt++) {
-        const view = await load(endpoint, atLeast);
+        const view = await (attempt === 0 ? load : look)(endpoint, atLeast);
         const decision = decide(view.state);
         if ('refused' in decision) return decision;
         try {
@@ -143,14 +204,16 @@ export function endpointLog({ js, jsm, snapshots: bucket }: Parts): EndpointLog 
       return event?.type === 'policy.changed' ? event : undefined;
     },
 
+    endpointOf: (incidentId) => snapshots.endpointOf(incidentId),
     findIncident: (id) => snapshots.findIncident(id),
 
     async watchIncidents(listener) {
-      const watch = await bucket.watch({ key: 'incident.>' });
+      const watch = await bucket.watch({ key: ['incident.>', 'endpoint.>'] });
       let stopped = false;
       const told = (async () => {
         for await (const entry of watch) {
-          if (entry.operation === 'PUT') listener(entry.json<{ incident: Incident }>().incident);
+          const incident = entry.operation === 'PUT' ? incidentIn(entry.json<Snapshot>()) : undefined;
+          if (incident) listener(incident);
         }
         return stopped ? undefined : new Error('the watch on incidents ended');
       })();

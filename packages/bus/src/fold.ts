@@ -1,6 +1,5 @@
 import { decodeEvent, type Endpoint, type StoredEvent, subjectOf } from '@cordon/contracts';
 import { type EndpointState, evolve, type Incident, NOTHING_HAPPENED } from '@cordon/incident';
-import type { StoredMsg } from '@nats-io/jetstream';
 
 /** Change it when `evolve` or its state changes: older snapshots are then folded anew. */
 export const SNAPSHOT_VERSION = 3;
@@ -32,18 +31,19 @@ export function snapshotsOf(view: View): { key: string; value: { seq: number } }
   return [
     // Not the sequence of the view: how much a fold took in at once must not show in what is kept.
     ...replaced.map((incident) => ({
-      key: `incident.${incident.id}`,
+      key: incidentKey(incident.id),
       value: { seq: replacedAt[incident.id] ?? seq, incident },
     })),
-    ...(state.incident ? [{ key: `incident.${state.incident.id}`, value: { seq, incident: state.incident } }] : []),
+    ...(state.incident ? [{ key: incidentKey(state.incident.id), value: { seq, incident: state.incident } }] : []),
     { key: endpointKey(endpoint), value: snapshot },
   ];
 }
 
+/** A message of the log. One that is no event cannot change state: its consumers put it into the dead letters. */
+export type Entry = { seq: number; event: StoredEvent | undefined; bytes: number };
+
 /** The view after the next message of the endpoint's log. */
-export function fold(view: View, message: StoredMsg): View {
-  const { seq } = message;
-  const event = readable(message);
+export function fold(view: View, { seq, event }: Pick<Entry, 'seq' | 'event'>): View {
   if (!event) return { ...view, seq };
   const before = view.state.incident;
   const state = evolve(view.state, event);
@@ -53,22 +53,35 @@ export function fold(view: View, message: StoredMsg): View {
   return { ...next, replaced, replacedAt: { ...view.replacedAt, [before.id]: seq } };
 }
 
-/** The event in a message of the events stream. Throws where there is none. */
-export function eventIn(message: {
+/** What is read of a message in the log. */
+export type LogMessage = {
   seq: number;
   header: { get(name: string): string };
+  data: Uint8Array;
   string(): string;
-}): StoredEvent {
+};
+
+/** The event in a message of the log. Throws where there is none. */
+export function eventIn(message: LogMessage): StoredEvent {
   return { ...decodeEvent((name) => message.header.get(name), message.string()), seq: message.seq };
 }
 
-/** A message that is no event cannot change state: its consumers put it into the dead letters, with the reason. */
-export function readable(message: Parameters<typeof eventIn>[0]): StoredEvent | undefined {
+export function entryOf(message: LogMessage, read = eventIn): Entry {
+  const entry = { seq: message.seq, bytes: message.data.length };
   try {
-    return eventIn(message);
+    return { ...entry, event: read(message) };
   } catch {
-    return undefined;
+    return { ...entry, event: undefined };
   }
+}
+
+/** The incident in what is kept under a key of either kind. */
+export function incidentIn(kept: { incident?: Incident } | Snapshot): Incident | undefined {
+  return 'state' in kept ? kept.state.incident : kept.incident;
+}
+
+export function incidentKey(id: string): string {
+  return `incident.${id}`;
 }
 
 export function endpointKey({ tenantId, endpointId }: Endpoint): string {

@@ -2,7 +2,7 @@ import { type Endpoint, filterOf, parseSubject, subjectOf } from '@cordon/contra
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
 import { isConflict } from './errors.ts';
-import { endpointKey, fold, nothingFolded, snapshotsOf } from './fold.ts';
+import { endpointKey, entryOf, fold, nothingFolded, snapshotsOf } from './fold.ts';
 import { readStream } from './read-stream.ts';
 import { EVENTS } from './topology.ts';
 
@@ -71,7 +71,7 @@ async function foldUpTo(jsm: JetStreamManager, endpoint: Endpoint, last: number)
   let view = nothingFolded(endpoint);
   for await (const message of readStream(jsm, EVENTS, { seq: 1, filter: subjectOf(endpoint, '>') })) {
     if (message.seq > last) break;
-    view = fold(view, message);
+    view = fold(view, entryOf(message));
   }
   return view;
 }

@@ -121,11 +121,14 @@ export const CONSUMERS = {
   },
   /** approval: keeps snapshots, so that no fold costs more as the history grows. Many at once: each waits a moment. */
   snapshot: ofEvents('approval-snapshot', ['>'], 500),
-  /** approval: puts everything that concerns a decision into the audit log. One at a time, so in the order of the log. */
+  /**
+   * approval: puts everything that concerns a decision into the audit log. One is under way at a time, so in the order of
+   * the log; the rest is asked for ahead.
+   */
   audit: ofEvents(
     'approval-audit',
     ['detection.raised', 'approval.>', 'isolation.>', 'release.>', 'policy.changed'],
-    1,
+    64,
     1,
   ),
   /** executor: tells the EDR what people decided. */

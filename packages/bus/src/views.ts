@@ -1,13 +1,13 @@
 import type { Endpoint } from '@cordon/contracts';
 import { LRUCache } from 'lru-cache';
-import { endpointKey, type View } from './fold.ts';
+import { endpointKey, type Entry, fold, type View } from './fold.ts';
 
 const BYTES_MAX = 8_000_000;
 /** A view that took more to fold begins anew at its snapshot: so incidents that ended do not pile up in it. */
 const VIEW_BYTES_MAX = 500_000;
 
-/** A view, and how much was read to fold it. */
-type Folded = { view: View; bytes: number };
+/** A view, how much was read to fold it, and whether it is kept up to date: as long as no event was missed since. */
+type Folded = { view: View; bytes: number; liveSince?: number | undefined };
 
 /**
  * The views of the endpoints seen last: a look into the log goes on where the last one ended. Never the truth, which is
@@ -16,6 +16,8 @@ type Folded = { view: View; bytes: number };
 export interface Views {
   get(endpoint: Endpoint): Folded | undefined;
   set(folded: Folded): void;
+  /** Folds what just happened into a view that is kept up to date. */
+  advance(key: string, entry: Entry, liveSince: number | undefined): void;
   /** Incidents that ended up to `seq` are kept elsewhere now. */
   settle(endpoint: Endpoint, seq: number): void;
   forget(endpoint: Endpoint): void;
@@ -32,15 +34,20 @@ export function createViews(): Views {
     set(folded) {
       const key = endpointKey(folded.view.endpoint);
       const known = kept.peek(key);
-      if (!known || known.view.seq < folded.view.seq) kept.set(key, folded);
+      if (!known || known.view.seq <= folded.view.seq) kept.set(key, folded);
+    },
+    advance(key, entry, liveSince) {
+      const known = kept.peek(key);
+      if (!known || liveSince === undefined || known.liveSince !== liveSince || known.view.seq >= entry.seq) return;
+      kept.set(key, { view: fold(known.view, entry), bytes: known.bytes + entry.bytes, liveSince });
     },
     settle(endpoint, seq) {
       const key = endpointKey(endpoint);
       const known = kept.peek(key);
       if (!known || known.view.replaced.length === 0) return;
-      const { view, bytes } = known;
+      const { view } = known;
       const replaced = view.replaced.filter(({ id }) => (view.replacedAt[id] ?? seq) > seq);
-      kept.set(key, { view: { ...view, replaced }, bytes });
+      kept.set(key, { ...known, view: { ...view, replaced } });
     },
     forget: (endpoint) => void kept.delete(endpointKey(endpoint)),
   };

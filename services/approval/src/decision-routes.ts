@@ -1,5 +1,6 @@
 import {
   decide,
+  type EndpointState,
   factsDigest,
   hasVoted,
   type Incident,
@@ -85,7 +86,8 @@ export function decisionRoutes(app: FastifyInstance, parts: Parts): void {
       authenticatedAt: new Date(who.authenticatedAt).toISOString(),
       ...(proof && { passkey: proof }),
     };
-    const result = await incidents.transact(incident, (state) => decide(state, command, policy.fallback(), new Date()));
+    const decideNow = (state: EndpointState) => decide(state, command, policy.fallback(), new Date());
+    const result = await incidents.transact(incident, decideNow, incident.lastSeq);
     if ('refused' in result) return refused(request, reply, who, incident, form, result.refused);
     decisions.inc({ outcome: form.choice });
     const [event] = result.events;

@@ -72,8 +72,13 @@ export function actOnDeadline(bus: Pick<Bus, 'log'>, fallback: () => Terms): Han
 
 /** How long the snapshot of a machine waits for more of its events. */
 const MORE_COMES_MS = 100;
-/** What comes in numbers, and nobody waits to see. All else is kept at once, because the list of incidents shows it. */
-const CAN_WAIT = new Set<StoredEvent['type']>(['detection.raised', 'notification.sent', 'notification.failed']);
+/** How a question begins, which takes several events. All else is kept at once, because the list of incidents shows it. */
+const CAN_WAIT = new Set<StoredEvent['type']>([
+  'detection.raised',
+  'approval.requested',
+  'notification.sent',
+  'notification.failed',
+]);
 
 /**
  * Keeps the folded state, so that nothing gets slower as the log grows and every incident can be found by its id. The

@@ -42,6 +42,7 @@ await runService({
       },
       slack && config.OIDC_ISSUER,
     );
+    await bus.followLog();
     const keys = believedKeys(config);
     const signed = { ...bus, log: signedLog(bus.log, config.DECISION_SIGNING_KEY, keys) };
     const audit = auditKeeper(bus.audit, await bus.bucket('bookmarks'), config.DECISION_SIGNING_KEY);

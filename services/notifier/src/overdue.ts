@@ -1,4 +1,4 @@
-import type { Deadline, EndpointLog, Handler } from '@cordon/bus';
+import type { Deadline, EndpointLog, Handler, View } from '@cordon/bus';
 import { eventId, NotificationOverdue } from '@cordon/contracts';
 import { describeMoment, type Incident } from '@cordon/incident';
 import { occasionsOf } from './moments.ts';
@@ -35,13 +35,14 @@ function explanationOf(channel: Channel): string {
 /** Some seconds after a question: looks whether it reached people, through both channels. */
 export function lookForOverdue(log: EndpointLog): Handler<Deadline> {
   return async (deadline, context) => {
+    const { incidentId } = deadline;
+    const isOverdue = ({ state }: View): boolean => overdue(state.incident, incidentId, new Date()).length > 0;
+    // Nearly every question reached everybody, which this process knows already.
+    if (!isOverdue(await log.load(deadline, 0))) return;
     const { incident } = (await log.load(deadline)).state;
-    for (const event of overdue(incident, deadline.incidentId, new Date())) {
+    for (const event of overdue(incident, incidentId, new Date())) {
       await log.append(event);
-      context.log.warn(
-        { incidentId: deadline.incidentId, id: event.id },
-        'a channel did not take the question in time',
-      );
+      context.log.warn({ incidentId, id: event.id }, 'a channel did not take the question in time');
     }
   };
 }

@@ -14,7 +14,7 @@ export type Post = {
   occasion: string;
   /** When it happened. */
   at: string;
-  /** Asked for when it is its turn, so that it shows what happened meanwhile. */
+  /** Asked for when it is its turn, so that it shows what happened meanwhile. Must not fail: the post has begun then. */
   content: () => SlackContent | Promise<SlackContent>;
   threadTs?: string;
   priority: Priority;
@@ -51,8 +51,8 @@ export function createPostOnce({ slack, log: endpointLog, journal, lanes, number
     const key = journalKey('slack', incident.id, occasion);
     const mark: SlackMark = { notificationId: slackNotificationId(incident.id, occasion), incidentId: incident.id };
     await lanes.posts.take(priority);
-    const shown = await content();
-    let mine = await journal.begin(key, attempt(1));
+    const [shown, begun] = await Promise.all([content(), journal.begin(key, attempt(1))]);
+    let mine = begun;
     if (!mine) {
       lanes.posts.giveBack();
       const kept = await journal.find(key);

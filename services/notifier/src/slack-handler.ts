@@ -46,7 +46,7 @@ export function tellSlackOnNews({ slack, log: endpointLog, postOnce, lanes, publ
           at: opened.openedAt,
           content: async () => {
             if (opened.status === 'new' && (await question.soon())) {
-              incident = (await findIncident(endpointLog, event)) ?? opened;
+              incident = (await findIncident(endpointLog, event).catch(() => undefined)) ?? opened;
             }
             return renderIncident(incident ?? opened, publicUrl);
           },

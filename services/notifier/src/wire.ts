@@ -11,6 +11,7 @@ await runService({
   settings,
   env: process.env,
   async start({ config, bus, log, metrics }) {
+    await bus.followLog();
     const channels = await connectChannels(channelsOf(config), { publicUrl: config.PUBLIC_URL, bus, log, metrics });
     const consumptions: Consumption[] = [];
     if (channels.slack) consumptions.push(await bus.consumeEvents(CONSUMERS.slack, channels.slack));

@@ -1,0 +1,96 @@
+import type { Endpoint } from '@cordon/contracts';
+import { aDetection, aDetectionRaised, anEndpoint } from '@cordon/contracts/builders';
+import { ask } from '@cordon/incident';
+import { anAsking } from '@cordon/incident/builders';
+import { type Broker, startBroker } from '@cordon/sandbox';
+import { pino } from 'pino';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+import { type Bus, connectBus } from './index.ts';
+
+const log = pino({ level: 'silent' });
+let broker: Broker;
+let follower: Bus;
+let other: Bus;
+
+beforeAll(async () => {
+  broker = await startBroker();
+  follower = await connectBus({ url: broker.url, name: 'follower', log });
+  other = await connectBus({ url: broker.url, name: 'other', log });
+  await follower.followLog();
+});
+afterAll(async () => {
+  await follower.close();
+  await other.close();
+  await broker[Symbol.asyncDispose]();
+});
+
+const Connections = z.object({ connections: z.array(z.object({ name: z.string(), in_msgs: z.number() })) });
+
+/** How much the follower has asked the broker for. */
+async function asked(): Promise<number> {
+  const reply = await fetch(new URL('/connz', broker.monitorUrl));
+  const { connections } = Connections.parse(await reply.json());
+  return connections.find(({ name }) => name === 'follower')?.in_msgs ?? Number.NaN;
+}
+const detect = async (endpoint: Endpoint) => (await other.log.append(aDetectionRaised(aDetection({ endpoint })))).seq;
+const countAt = async (endpoint: Endpoint, atLeast?: number) =>
+  (await follower.log.load(endpoint, atLeast)).state.incident?.detectionCount;
+
+test('what happens to a machine that was looked at is known without asking the broker', async () => {
+  const endpoint = anEndpoint();
+  expect(await countAt(endpoint, await detect(endpoint))).toBe(1);
+  const before = await asked();
+  for (let count = 2; count < 30; count++) expect(await countAt(endpoint, await detect(endpoint))).toBe(count);
+  expect((await asked()) - before).toBeLessThan(5); // pulls of the follower, no look per event
+});
+
+test('a look without a place in the log is a look into the log', async () => {
+  const endpoint = anEndpoint();
+  await countAt(endpoint, await detect(endpoint));
+  const before = await asked();
+  for (let count = 2; count < 20; count++) {
+    await detect(endpoint);
+    expect(await countAt(endpoint)).toBe(count);
+  }
+  expect((await asked()) - before).toBeGreaterThanOrEqual(18);
+});
+
+test('looks in between lose and double nothing', async () => {
+  const endpoints = [anEndpoint(), anEndpoint(), anEndpoint()];
+  await Promise.all(
+    endpoints.map(async (endpoint, index) => {
+      for (let count = 1; count <= 40; count++) {
+        const seq = await detect(endpoint);
+        if ((count + index) % 3 === 0) await follower.log.load(endpoint, seq);
+        if (count % 7 === 0) await follower.log.load(endpoint);
+      }
+      await other.log.transact(endpoint, (state) => ask(state, () => anAsking(), new Date()));
+    }),
+  );
+  for (const endpoint of endpoints) {
+    const whole = await other.log.load(endpoint);
+    expect(await follower.log.load(endpoint, whole.seq)).toEqual(whole);
+  }
+});
+
+test('what happened before somebody began to follow is in the log', async () => {
+  const endpoint = anEndpoint();
+  for (let count = 1; count < 6; count++) await detect(endpoint);
+  await using late = await connectBus({ url: broker.url, name: 'late', log });
+  await late.followLog();
+  const another = anEndpoint(); // so that something is recent
+  for (let count = 1; count < 4; count++) await late.log.load(another, await detect(another));
+  const seq = await detect(endpoint);
+  expect((await late.log.load(endpoint, seq)).state.incident?.detectionCount).toBe(6);
+});
+
+test('a broker that was away leaves no gap', async () => {
+  const [known, fresh] = [anEndpoint(), anEndpoint()];
+  await countAt(known, await detect(known));
+  await broker.kill();
+  await broker.restart();
+  for (let count = 2; count < 6; count++) expect(await countAt(known, await detect(known))).toBe(count);
+  await detect(fresh);
+  expect(await countAt(fresh, await detect(fresh))).toBe(2);
+});
