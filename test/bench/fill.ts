@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Bus, connectBus } from '@cordon/bus';
+import { connectBus, type View } from '@cordon/bus';
 import {
   ApprovalRequested,
   type CordonEvent,
@@ -17,7 +17,6 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, headers } from '@nats-io/transport-node';
 import { aWebhook } from './load.ts';
 
-const AT_ONCE = 16;
 const DAY = 86_400_000;
 
 /**
@@ -28,42 +27,41 @@ export async function fill(natsUrl: string, { events, machines }: { events: numb
   await using bus = await connectBus({ url: natsUrl, name: 'fill', log: createLogger('fill', 'silent') });
   const connection = await connect({ servers: natsUrl });
   const js = jetstream(connection, { timeout: 60_000 });
-  const append = async (event: CordonEvent): Promise<number> => {
-    const { headers: values, payload } = encodeEvent(event);
-    const fields = headers();
-    for (const [name, value] of Object.entries(values)) fields.set(name, value);
-    return (await js.publish(subjectOf(event, event.type), payload, { headers: fields })).seq;
-  };
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    while (next < machines) await oneMachine(bus, append, next++, Math.round(events / machines));
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  const perMachine = Math.round(events / machines);
+  for (let index = 0; index < machines; index++) {
+    const endpoint = { tenantId: randomUUID(), endpointId: randomUUID() };
+    const history = eventsOf(endpoint, `filled-host-${index}`, perMachine);
+    // Nobody else writes: waiting for the last is waiting for all, and their places are those before its own.
+    const [last, ...others] = history.toReversed().map(messageOf);
+    if (!last) throw new Error('no events');
+    for (const { subject, payload, fields } of others.toReversed()) connection.publish(subject, payload, fields);
+    const { seq } = await js.publish(last.subject, last.payload, last.fields);
+    await bus.log.keep(viewOf(endpoint, history, seq - history.length + 1));
+  }
 
   const jsm = await jetstreamManager(connection);
   const { state } = await jsm.streams.info('CORDON_EVENTS');
+  if (state.messages < machines * perMachine) throw new Error(`only ${state.messages} events were stored`);
   for await (const { name } of jsm.consumers.list('CORDON_EVENTS'))
     await jsm.consumers.reset('CORDON_EVENTS', name, state.last_seq + 1);
   await connection.close();
 }
 
-async function oneMachine(
-  bus: Bus,
-  append: (event: CordonEvent) => Promise<number>,
-  index: number,
-  count: number,
-): Promise<void> {
-  const endpoint = { tenantId: randomUUID(), endpointId: randomUUID() };
-  const [opening, ...rest] = eventsOf(endpoint, `filled-host-${index}`, count);
-  if (!opening) return;
-  const seqs = [await append(opening), ...(await Promise.all(rest.map(append)))];
-  let view = { endpoint, state: NOTHING_HAPPENED, seq: 0, heads: {}, replaced: [], replacedAt: {} };
-  const inOrder = [opening, ...rest].map((event, at) => ({ ...event, seq: seqs[at] ?? 0 }));
-  for (const event of inOrder.toSorted((a, b) => a.seq - b.seq)) {
+function messageOf(event: CordonEvent) {
+  const { headers: values, payload } = encodeEvent(event);
+  const fields = headers();
+  for (const [name, value] of Object.entries(values)) fields.set(name, value);
+  return { subject: subjectOf(event, event.type), payload, fields: { headers: fields } };
+}
+
+function viewOf(endpoint: Endpoint, events: CordonEvent[], firstSeq: number): View {
+  let view: View = { endpoint, state: NOTHING_HAPPENED, seq: 0, heads: {}, replaced: [], replacedAt: {} };
+  for (const [index, event] of events.entries()) {
+    const seq = firstSeq + index;
     const entity = event.type.slice(0, event.type.indexOf('.'));
-    view = { ...view, state: evolve(view.state, event), seq: event.seq, heads: { ...view.heads, [entity]: event.seq } };
+    view = { ...view, state: evolve(view.state, { ...event, seq }), seq, heads: { ...view.heads, [entity]: seq } };
   }
-  await bus.log.keep(view);
+  return view;
 }
 
 /** The detection that opens the incident, the question about it, and more of the same. */

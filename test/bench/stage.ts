@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { startSystem, type System } from '@cordon/sandbox';
 import { policyFile } from '../chaos/policy-file.ts';
+import { startMailSink } from './mail-sink.ts';
 import { type SlackClock, startSlackClock } from './slack-clock.ts';
 
 export const SECRET = 'bench-secret-that-is-long-enough';
@@ -27,6 +28,7 @@ export async function setStage(natsUrl?: string): Promise<Stage> {
     hostname: `bench-host-known-${index}`,
   }));
   const slack = await startSlackClock();
+  const mail = await startMailSink();
   const policy = await policyFile(POLICY);
   const system = await startSystem({
     sensors,
@@ -37,6 +39,9 @@ export async function setStage(natsUrl?: string): Promise<Stage> {
       SLACK_CHANNEL: 'C1',
       SLACK_API_URL: slack.apiUrl,
       SLACK_POSTS_PER_SECOND: '1000',
+      SMTP_URL: mail.url,
+      EMAIL_FROM: 'cordon@cordon.example',
+      EMAIL_TO: 'soc@cordon.example',
       POLICY_FILE: policy.path,
       ...(natsUrl !== undefined && { NATS_URL: natsUrl }),
     },
@@ -44,6 +49,7 @@ export async function setStage(natsUrl?: string): Promise<Stage> {
   const close = async (): Promise<void> => {
     await system.close();
     await slack[Symbol.asyncDispose]();
+    await mail[Symbol.asyncDispose]();
     await policy[Symbol.asyncDispose]();
   };
   try {
