@@ -74,9 +74,9 @@ export async function connectBus({ url, name, log, replicas, onHandled = () => {
 
   const js = jetstream(connection, { timeout: 5000 });
   const jsm = await eventually(log, async () => {
-    const manager = await jetstreamManager(connection, { timeout: 5000 });
-    await ensureTopology(manager, replicas);
-    return manager;
+    // Asked again soon: what a node that hangs was asked is lost, and others may answer.
+    await ensureTopology(await jetstreamManager(connection, { timeout: 2000 }), replicas);
+    return jetstreamManager(connection, { timeout: 5000 });
   });
   const bucket = (which: BucketName) => eventually(log, () => openBucket(js, which, replicas));
   const parts: ConsumeParts = { js, jsm, log, count: onHandled };
@@ -89,7 +89,7 @@ export async function connectBus({ url, name, log, replicas, onHandled = () => {
   };
   const close = async (): Promise<void> => {
     await Promise.all(consumptions.map((consumption) => consumption.stop()));
-    await recent.stop();
+    recent.stop();
     if (!connection.isClosed()) await connection.drain().catch(() => connection.close());
   };
 

@@ -3,7 +3,8 @@ import type { Logger } from 'pino';
 import { eventually } from './eventually.ts';
 import { ACK_WAIT_MS, type ConsumerSpec } from './topology.ts';
 
-const PULL_EXPIRES_MS = 5000; // decides how fast delivery resumes after a leader change
+/** After a leader change it is asked anew once nothing was heard for this long; what is due may be 5 s late, not more. */
+export const PULL_EXPIRES_MS = 3000;
 
 export type Consumption = {
   /** Resolves when it ends: with the error if it broke, with nothing after `stop`. */

@@ -4,6 +4,7 @@ export type { Handler, Received } from './consume.ts';
 export type { TopologyItem } from './drift.ts';
 export type { Appended, EndpointLog } from './endpoint-log.ts';
 export { BrokerUnavailableError, isConflict, PermanentError, RetryLaterError, TooLargeError } from './errors.ts';
+export { eventually } from './eventually.ts';
 export { eventIn, type View } from './fold.ts';
 export type { Consumption } from './follow.ts';
 export { connectOperator, type Kept, type Operator, type Unreadable } from './operator.ts';

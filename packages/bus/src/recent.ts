@@ -4,13 +4,13 @@ import { headers } from '@nats-io/transport-node';
 import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import { endpointKey, type Entry, entryOf, eventIn, type LogMessage } from './fold.ts';
+import { PULL_EXPIRES_MS } from './follow.ts';
 import { EVENTS } from './topology.ts';
 
 const KEPT = 1000;
 /** What was delivered to a consumer already is about to come here as well. */
 const PATIENCE_MS = 50;
 const AGAIN_AFTER_MS = 1000;
-const PULL_EXPIRES_MS = 5000;
 
 type Listener = (key: string, entry: Entry) => void;
 
@@ -31,7 +31,7 @@ export interface RecentEvents {
   after(endpoint: Endpoint, seq: number): Entry[] | undefined;
   /** Whether everything up to `seq` has come; waits a moment for it. */
   reached(seq: number): Promise<boolean>;
-  stop(): Promise<void>;
+  stop(): void;
 }
 
 export function recentEvents(js: JetStreamClient, log: Logger): RecentEvents {
@@ -119,9 +119,9 @@ export function recentEvents(js: JetStreamClient, log: Logger): RecentEvents {
       return [...entries.values()].filter((entry) => entry.seq > seq && entry.key === key);
     },
 
-    async stop() {
+    stop() {
       stopped = true;
-      await messages?.close();
+      messages?.stop();
     },
   };
 }

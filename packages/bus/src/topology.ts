@@ -210,9 +210,9 @@ const CONSUMER_EXISTS = 10148;
  * `replicas` undefined leaves the number of replicas of what exists as it is.
  */
 export async function ensureTopology(jsm: JetStreamManager, replicas: number | undefined): Promise<void> {
-  for (const spec of STREAMS)
-    await ensureStream(jsm, replicas === undefined ? spec : { ...spec, num_replicas: replicas });
-  for (const spec of allConsumers()) await ensureConsumer(jsm, spec);
+  const wanted = STREAMS.map((spec) => (replicas === undefined ? spec : { ...spec, num_replicas: replicas }));
+  await Promise.all(wanted.map((spec) => ensureStream(jsm, spec)));
+  await Promise.all(allConsumers().map((spec) => ensureConsumer(jsm, spec)));
 }
 
 async function ensureStream(jsm: JetStreamManager, spec: StreamSpec): Promise<void> {

@@ -1,4 +1,4 @@
-import { CONSUMERS } from '@cordon/bus';
+import { CONSUMERS, eventually } from '@cordon/bus';
 import { watchPolicy } from '@cordon/policy';
 import { runService } from '@cordon/service';
 import { Counter } from 'prom-client';
@@ -28,7 +28,7 @@ await runService({
       (policy) => void record(policy).catch((err: unknown) => log.error({ err }, 'policy change not recorded')),
       (err) => log.error({ err }, 'the changed policy is not valid: the one before stays in force'),
     );
-    await record(watched.current());
+    await eventually(log, () => record(watched.current()));
     if (!slack && watched.current().tiers.some((tier) => tier.slack === 'buttons')) {
       log.warn({}, 'the policy lets people decide in Slack, but without Slack settings they decide on the page');
     }
@@ -47,7 +47,7 @@ await runService({
     const signed = { ...bus, log: signedLog(bus.log, config.DECISION_SIGNING_KEY, keys) };
     const audit = auditKeeper(bus.audit, await bus.bucket('bookmarks'), config.DECISION_SIGNING_KEY);
     const board = new IncidentBoard();
-    const watch = await bus.log.watchIncidents((incident) => board.update(incident));
+    const watch = await eventually(log, () => bus.log.watchIncidents((incident) => board.update(incident)));
     const decisions = new Counter({
       name: 'cordon_approvals_total',
       help: 'Decisions taken by people',
@@ -70,21 +70,21 @@ await runService({
         : undefined;
 
     return {
-      consumptions: [
-        await bus.consumeEvents(
+      consumptions: await Promise.all([
+        bus.consumeEvents(
           CONSUMERS.ask,
           askOnNews(signed, (incident, at) => policy.asking(incident, at)),
         ),
-        await bus.consumeEvents(CONSUMERS.arm, reportForgeries(armOnNews(signed), keys)),
-        await bus.consumeDeadlines(
+        bus.consumeEvents(CONSUMERS.arm, reportForgeries(armOnNews(signed), keys)),
+        bus.consumeDeadlines(
           CONSUMERS.expire,
           actOnDeadline(signed, () => policy.fallback()),
         ),
-        await bus.consumeEvents(CONSUMERS.snapshot, keepSnapshots(bus)),
-        await bus.consumeEvents(CONSUMERS.audit, audit.record),
+        bus.consumeEvents(CONSUMERS.snapshot, keepSnapshots(bus)),
+        bus.consumeEvents(CONSUMERS.audit, audit.record),
         keepSealing(audit.seal, log),
         { done: watch.done, stop: async () => watch.stop() },
-      ],
+      ]),
       async close() {
         watched.close();
         await socket?.close();
