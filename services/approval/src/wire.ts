@@ -70,21 +70,23 @@ await runService({
         : undefined;
 
     return {
-      consumptions: await Promise.all([
-        bus.consumeEvents(
-          CONSUMERS.ask,
-          askOnNews(signed, (incident, at) => policy.asking(incident, at)),
-        ),
-        bus.consumeEvents(CONSUMERS.arm, reportForgeries(armOnNews(signed), keys)),
-        bus.consumeDeadlines(
-          CONSUMERS.expire,
-          actOnDeadline(signed, () => policy.fallback()),
-        ),
-        bus.consumeEvents(CONSUMERS.snapshot, keepSnapshots(bus)),
-        bus.consumeEvents(CONSUMERS.audit, audit.record),
+      consumptions: [
+        ...(await Promise.all([
+          bus.consumeEvents(
+            CONSUMERS.ask,
+            askOnNews(signed, (incident, at) => policy.asking(incident, at)),
+          ),
+          bus.consumeEvents(CONSUMERS.arm, reportForgeries(armOnNews(signed), keys)),
+          bus.consumeDeadlines(
+            CONSUMERS.expire,
+            actOnDeadline(signed, () => policy.fallback()),
+          ),
+          bus.consumeEvents(CONSUMERS.snapshot, keepSnapshots(bus)),
+          bus.consumeEvents(CONSUMERS.audit, audit.record),
+        ])),
         keepSealing(audit.seal, log),
         { done: watch.done, stop: async () => watch.stop() },
-      ]),
+      ],
       async close() {
         watched.close();
         await socket?.close();
