@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { eventually, Person } from '../e2e/person.ts';
 import { aWebhook, post } from './load.ts';
@@ -6,7 +7,9 @@ import { SECRET, type Stage } from './stage.ts';
 
 /** The page takes no more of one session in a minute. */
 const DECISIONS_PER_PERSON = 10;
-const WARM_UP = 10;
+/** What runs often is compiled in the first ones, which is work of its own. */
+const WARM_UP = 50;
+const PER_SECOND = 5;
 
 /** (c) From a person's POST to the isolation request arriving at LimaCharlie, in milliseconds. */
 export async function measureDecision({ system, oid, sensors }: Stage): Promise<number[]> {
@@ -25,7 +28,9 @@ export async function measureDecision({ system, oid, sensors }: Stage): Promise<
   const [first] = people;
   if (!first) throw new Error('nobody is signed in');
   const latencies: number[] = [];
+  const begin = performance.now();
   for (const [index, id] of (await questionsOf(first, sensors)).entries()) {
+    await delay(Math.max(0, begin + (index * 1000) / PER_SECOND - performance.now()));
     const person = people[index % people.length] ?? first;
     const { fields } = (await person.get(`/approvals/${id}`)).form(/review/);
     const known = limaCharlie.calls.isolation.length;
@@ -39,7 +44,7 @@ export async function measureDecision({ system, oid, sensors }: Stage): Promise<
 
 export function reportDecision({ table }: Report, latencies: number[]): void {
   table(
-    'From a decision to the isolation request (milliseconds)',
+    `From a decision to the isolation request (${PER_SECOND} decisions per second, milliseconds)`,
     ['way', 'p50', 'p95', 'p99'],
     [['POST of the decision sent to request received by LimaCharlie', ...triple(latencies)]],
   );

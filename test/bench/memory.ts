@@ -12,10 +12,12 @@ export type MemoryFigures = {
   before: number[];
   during: number[];
   after: number[];
+  /** After as much again: what leaks would show here. */
+  again: number[];
 };
 const REST_MS = 20_000;
 
-/** (e) and (f): memory while idle, under load and after; and the time until everything is ready. */
+/** (e) and (f): memory while idle, under load, after, and after as much again; and the time until everything is ready. */
 export async function measureMemory(seconds: number): Promise<MemoryFigures> {
   const start = performance.now();
   await using system = await startSystem({ env: { LIMACHARLIE_WEBHOOK_SECRETS: SECRET, LOG_LEVEL: 'warn' } });
@@ -26,21 +28,25 @@ export async function measureMemory(seconds: number): Promise<MemoryFigures> {
   const hosts = Array.from({ length: 50 }, () => randomUUID());
   let webhooks = 0;
   const next = () => aWebhook(SECRET, { oid, sid: hosts[webhooks++ % hosts.length] ?? '' });
-  await throughput(system.ingestUrl, next, { connections: 16, seconds });
+  const load = () => throughput(system.ingestUrl, next, { connections: 16, seconds });
+  await load();
   const during = await residentMemory(system);
   await delay(REST_MS);
-  return { readyAfterMs, webhooks, before, during, after: await residentMemory(system) };
+  const after = await residentMemory(system);
+  await load();
+  await delay(REST_MS);
+  return { readyAfterMs, webhooks, before, during, after, again: await residentMemory(system) };
 }
 
 export function reportMemory({ table, say }: Report, figures: MemoryFigures): void {
-  const { webhooks, before, during, after, readyAfterMs } = figures;
+  const { webhooks, before, during, after, again, readyAfterMs } = figures;
   const row = (name: string, of: (values: number[]) => number | undefined): string[] => [
     name,
-    ...[before, during, after].map((values) => round(of(values) ?? 0, 0)),
+    ...[before, during, after, again].map((values) => round(of(values) ?? 0, 0)),
   ];
   table(
-    `Resident memory (MB), ${webhooks} webhooks on 50 hosts`,
-    ['service', 'idle', 'under load', `${REST_MS / 1000} s later`],
+    `Resident memory (MB), twice ${Math.round(webhooks / 2)} webhooks on 50 hosts`,
+    ['service', 'idle', 'under load', `${REST_MS / 1000} s later`, 'after as much again'],
     [
       ...SERVICES.map((name, index) => row(name, (values) => values[index])),
       row('all', (values) => values.reduce((total, value) => total + value, 0)),

@@ -24,7 +24,7 @@ function judged(messages: Message[], deaths: readonly number[]): Doubles {
       const death = deaths.find((one) => at - CLOCKS_MS < one && one < Math.min(recordedAt, next.at));
       if (!answered) explained.push(`${what}: the server took it and did not say so`);
       else if (death !== undefined)
-        explained.push(`${what}: the notifier was killed ${death - at} ms after sending it`);
+        explained.push(`${what}: the notifier was killed ${Math.max(0, death - at)} ms after sending it`);
       else unexplained.push(`${what}, sent at ${new Date(at).toISOString()} and at ${new Date(next.at).toISOString()}`);
     }
   }
