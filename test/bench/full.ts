@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { startBroker } from '@cordon/sandbox';
 import { measureDecision } from './decision.ts';
 import { fill } from './fill.ts';
@@ -9,6 +10,8 @@ import { setStage } from './stage.ts';
 export type Figures = { ingest: IngestFigures; notice: NoticeFigures; decision: number[] };
 const EVENTS = 1_000_000;
 const INCIDENTS = 10_000;
+/** Three gigabytes are on their way to the disk. */
+const SETTLING_MS = 30_000;
 
 /** (d) Whether (a), (b) and (c) hold when much has happened already. */
 export async function measureFull(
@@ -19,6 +22,7 @@ export async function measureFull(
   const start = performance.now();
   await fill(broker.url, { events, machines: Math.round((events / EVENTS) * INCIDENTS) });
   const filledInMs = performance.now() - start;
+  await delay(SETTLING_MS);
   return { ...(await measureAll(seconds, broker.url)), filledInMs, events };
 }
 

@@ -5,7 +5,7 @@ import { aWebhook, throughput } from './load.ts';
 import { type Report, round } from './report.ts';
 import { SECRET } from './stage.ts';
 
-/** In MB, per service in the order of `SERVICES`. */
+/** In MiB, per service in the order of `SERVICES`. */
 export type MemoryFigures = {
   readyAfterMs: number;
   webhooks: number;
@@ -45,7 +45,7 @@ export function reportMemory({ table, say }: Report, figures: MemoryFigures): vo
     ...[before, during, after, again].map((values) => round(of(values) ?? 0, 0)),
   ];
   table(
-    `Resident memory (MB), twice ${Math.round(webhooks / 2)} webhooks on 50 hosts`,
+    `Resident memory (MiB), twice ${Math.round(webhooks / 2)} webhooks on 50 hosts`,
     ['service', 'idle', 'under load', `${REST_MS / 1000} s later`, 'after as much again'],
     [
       ...SERVICES.map((name, index) => row(name, (values) => values[index])),
@@ -60,7 +60,7 @@ async function residentMemory({ services }: System): Promise<number[]> {
   return Promise.all(
     SERVICES.map(async (name) => {
       const text = await (await fetch(`${services[name].adminUrl}/metrics`)).text();
-      return Number(/^process_resident_memory_bytes\{[^}]*\} (\S+)$/m.exec(text)?.[1]) / 1e6;
+      return Number(/^process_resident_memory_bytes\{[^}]*\} (\S+)$/m.exec(text)?.[1]) / 2 ** 20;
     }),
   );
 }
