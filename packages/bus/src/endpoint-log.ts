@@ -10,18 +10,7 @@ import type { Decision, EndpointState, Incident, Refusal } from '@cordon/inciden
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
 import { isConflict, RetryLaterError } from './errors.ts';
-import {
-  eventIn,
-  type Entity,
-  type Entry,
-  entityOf,
-  entryOf,
-  entitySubject,
-  fold,
-  incidentIn,
-  type Snapshot,
-  type View,
-} from './fold.ts';
+import { eventIn, type Entity, type Entry, entityOf, entryOf, entitySubject, fold, type View } from './fold.ts';
 import { publish } from './publish.ts';
 import { readStream } from './read-stream.ts';
 import type { RecentEvents } from './recent.ts';
@@ -60,8 +49,6 @@ export interface EndpointLog {
   keep(view: View): Promise<void>;
   /** The change to the policy that is in force, if there ever was one. */
   lastPolicy(): Promise<PolicyChanged | undefined>;
-  /** The machine that an incident is about. */
-  endpointOf(incidentId: string): Promise<Endpoint | undefined>;
   /** An incident by its id, as it stood when last kept. */
   findIncident(id: string): Promise<Incident | undefined>;
   /**
@@ -204,16 +191,14 @@ export function endpointLog({ js, jsm, snapshots: bucket, recent }: Parts): Endp
       return event?.type === 'policy.changed' ? event : undefined;
     },
 
-    endpointOf: (incidentId) => snapshots.endpointOf(incidentId),
     findIncident: (id) => snapshots.findIncident(id),
 
     async watchIncidents(listener) {
-      const watch = await bucket.watch({ key: ['incident.>', 'endpoint.>'] });
+      const watch = await bucket.watch({ key: 'incident.>' });
       let stopped = false;
       const told = (async () => {
         for await (const entry of watch) {
-          const incident = entry.operation === 'PUT' ? incidentIn(entry.json<Snapshot>()) : undefined;
-          if (incident) listener(incident);
+          if (entry.operation === 'PUT') listener(entry.json<{ incident: Incident }>().incident);
         }
         return stopped ? undefined : new Error('the watch on incidents ended');
       })();

@@ -75,11 +75,6 @@ export function entryOf(message: LogMessage, read = eventIn): Entry {
   }
 }
 
-/** The incident in what is kept under a key of either kind. */
-export function incidentIn(kept: { incident?: Incident } | Snapshot): Incident | undefined {
-  return 'state' in kept ? kept.state.incident : kept.incident;
-}
-
 export function incidentKey(id: string): string {
   return `incident.${id}`;
 }

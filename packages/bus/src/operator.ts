@@ -8,7 +8,6 @@ import { auditSubject } from './audit-log.ts';
 import type { Received } from './consume.ts';
 import { compareTopology, type TopologyItem, unlessMissing } from './drift.ts';
 import { endpointLog, type EndpointLog } from './endpoint-log.ts';
-import { incidentIn, type Snapshot } from './fold.ts';
 import { type Range, readStream } from './read-stream.ts';
 import { endpointsIn, rebuild, type Rebuilt } from './rebuild.ts';
 import { DeadLetter, Quarantined } from './records.ts';
@@ -121,14 +120,8 @@ export async function connectOperator({
 
     async *incidents() {
       const bucket = BUCKETS.state.name;
-      const current = new Set<string>();
-      for (const kind of ['endpoint', 'incident']) {
-        for await (const message of readStream(jsm, `KV_${bucket}`, { seq: 1, filter: `$KV.${bucket}.${kind}.>` })) {
-          const incident = message.header.get('KV-Operation') === '' ? incidentIn(message.json<Snapshot>()) : undefined;
-          if (!incident || current.has(incident.id)) continue;
-          if (kind === 'endpoint') current.add(incident.id);
-          yield incident;
-        }
+      for await (const message of readStream(jsm, `KV_${bucket}`, { seq: 1, filter: `$KV.${bucket}.incident.>` })) {
+        if (message.header.get('KV-Operation') === '') yield message.json<{ incident: Incident }>().incident;
       }
     },
     deadLetters: (fromSeq) => records(jsm, DEAD_LETTERS, 'cordon.dead.>', DeadLetter, fromSeq),

@@ -23,7 +23,6 @@ export interface Snapshots {
   read(endpoint: Endpoint): Promise<{ view: View; bytes: number }>;
   /** Keeps a view, unless a newer one is kept already. */
   keep(view: View): Promise<void>;
-  endpointOf(incidentId: string): Promise<Endpoint | undefined>;
   findIncident(id: string): Promise<Incident | undefined>;
 }
 
@@ -47,13 +46,6 @@ export function createSnapshots(bucket: KV): Snapshots {
     }
   }
 
-  /** As it ended, or as it began where the machine has no other one yet. */
-  async function readIncident(id: string): Promise<Incident | undefined> {
-    if (!/^[0-9a-f]{32}$/.test(id)) return undefined;
-    const entry = await bucket.get(incidentKey(id));
-    return entry?.operation === 'PUT' ? entry.json<{ incident: Incident }>().incident : undefined;
-  }
-
   return {
     async read(endpoint) {
       const entry = await bucket.get(endpointKey(endpoint));
@@ -66,20 +58,13 @@ export function createSnapshots(bucket: KV): Snapshots {
     },
 
     async keep(view) {
-      // As long as the machine has no other incident, the snapshot of the machine says what becomes of this one.
-      const current = view.state.incident && incidentKey(view.state.incident.id);
-      for (const { key, value } of snapshotsOf(view))
-        if (key !== current || !written.has(key)) await putNewer(key, value);
+      for (const { key, value } of snapshotsOf(view)) await putNewer(key, value);
     },
 
-    endpointOf: readIncident,
-
     async findIncident(id) {
-      const first = await readIncident(id);
-      if (!first) return undefined;
-      const machine = await bucket.get(endpointKey(first));
-      const current = machine?.operation === 'PUT' ? machine.json<Snapshot>().state.incident : undefined;
-      return current?.id === id ? current : readIncident(id); // another one took its place, perhaps a moment ago
+      if (!/^[0-9a-f]{32}$/.test(id)) return undefined;
+      const entry = await bucket.get(incidentKey(id));
+      return entry?.operation === 'PUT' ? entry.json<{ incident: Incident }>().incident : undefined;
     },
   };
 }

@@ -120,8 +120,8 @@ export function frameFor(request: FastifyRequest, who: SignedIn, config: Config)
 
 /** The incident as the log has it now, or as it was kept when it ended. */
 export async function currentIncident(incidents: EndpointLog, id: string): Promise<Incident | undefined> {
-  const endpoint = await incidents.endpointOf(id);
-  if (!endpoint) return undefined;
-  const { state, replaced } = await incidents.load(endpoint);
-  return [state.incident, ...replaced].find((incident) => incident?.id === id) ?? incidents.findIncident(id);
+  const kept = await incidents.findIncident(id);
+  if (!kept) return undefined;
+  const { state, replaced } = await incidents.load(kept);
+  return [state.incident, ...replaced].find((incident) => incident?.id === id) ?? kept;
 }

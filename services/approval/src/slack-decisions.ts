@@ -74,8 +74,8 @@ export function answerSlack(parts: SlackParts): AnswerSlack {
     const { incidentId } = shown;
     const member = policy.slackMember(who);
     if (!member) return say('Not possible here', unknownTo(who, log), incidentId);
-    const endpoint = await incidents.endpointOf(incidentId);
-    if (!endpoint) return say('Not possible', 'The incident is older than what is kept.', incidentId);
+    const kept = await incidents.findIncident(incidentId);
+    if (!kept) return say('Not possible', 'The incident is older than what is kept.', incidentId);
 
     const { person, groups } = member;
     const command = {
@@ -88,7 +88,7 @@ export function answerSlack(parts: SlackParts): AnswerSlack {
       reason,
       factsDigest: shown.digest,
     };
-    const result = await incidents.transact(endpoint, (state) => {
+    const result = await incidents.transact(kept, (state) => {
       const { incident } = state;
       // Asked anew since: what was answered then is no answer to this, however often it is sent.
       const isOther = incident?.question !== undefined && incident.question.eventId !== shown.question;
@@ -101,8 +101,7 @@ export function answerSlack(parts: SlackParts): AnswerSlack {
     log.info({ incidentId, outcome, subject: person.subject, channel: 'slack' }, event?.type ?? 'decided');
     if (event?.type !== 'approval.voted') {
       const what = outcome === 'isolate' ? 'to isolate' : 'not to isolate';
-      const host = result.view.state.incident?.hostname;
-      return say('Decided', `Decided ${what} ${host}. The message shows what becomes of it.`, incidentId);
+      return say('Decided', `Decided ${what} ${kept.hostname}. The message shows what becomes of it.`, incidentId);
     }
     const { question } = result.view.state.incident ?? {};
     const votes = (question?.votes.length ?? 0) + 1;
