@@ -4,7 +4,7 @@ import { Pool } from 'undici';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { aWebhook, post } from '../bench/load.ts';
 import { eventually } from '../e2e/person.ts';
-import { Story } from '../e2e/story.ts';
+import { saysNewFacts, Story } from '../e2e/story.ts';
 import { policyFile } from './policy-file.ts';
 import { readLog } from './read-log.ts';
 import { isFull } from './size.ts';
@@ -87,7 +87,10 @@ async function sayYes(name: string, incidents: readonly string[]): Promise<void>
     const pages = await Promise.all(
       Array.from({ length: clicks }, () => person.post(`/approvals/${id}/decide`, fields)),
     );
-    expect(pages.map(({ status }) => status)).toEqual(pages.map(() => 200));
+    // By the second click the machine may have been held and asked about again, of which that click says nothing.
+    const isTaken = pages.map((answer) => answer.status === 200);
+    expect(isTaken).toContain(true);
+    expect(pages.every((answer, index) => isTaken[index] || saysNewFacts(answer))).toBe(true);
   });
 }
 

@@ -136,7 +136,8 @@ export class Story {
 /** An attack is told in two detections, and more may come back to a broker that was away. */
 const ANSWERS_MAX = 5;
 
-function saysNewFacts({ status, text }: Page): boolean {
+/** Whether a page says that what was answered is not what stands now. */
+export function saysNewFacts({ status, text }: Page): boolean {
   return status === 409 && text.includes('New facts arrived while you were deciding. Nothing was decided yet');
 }
 
