@@ -171,6 +171,7 @@ export async function startSystem({
         OIDC_CLIENT_ID: 'cordon',
         OIDC_CLIENT_SECRET: secrets.oidcClient,
         OIDC_APPROVER_GROUP: 'cordon-approvers',
+        SIGN_INS_PER_MINUTE: '60', // everybody here has one address
         OIDC_VIEWER_GROUP: 'cordon-viewers',
       }),
       ...(!has('LIMACHARLIE_WEBHOOK_SECRETS') && { LIMACHARLIE_WEBHOOK_SECRETS: secrets.webhook }),

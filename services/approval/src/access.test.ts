@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Person } from '../../../test/e2e/person.ts';
-import { type Lab, startLab } from './page-lab.ts';
+import { type Lab, SIGN_INS, startLab } from './page-lab.ts';
 import { SESSION_COOKIE } from './session-store.ts';
 
 let lab: Lab;
@@ -220,6 +220,15 @@ describe('too much', () => {
       statuses.push((await lab.app.inject({ method: 'POST', url: '/logout', remoteAddress: '10.9.9.9' })).statusCode);
     }
     expect(statuses.slice(-2)).toEqual([401, 429]);
+  });
+
+  test('more sign-ins a minute from one address than the setting says are refused', async () => {
+    const statuses: number[] = [];
+    for (let index = 0; index <= SIGN_INS; index++) {
+      statuses.push((await lab.app.inject({ url: '/callback?code=x', remoteAddress: '10.9.9.8' })).statusCode);
+    }
+    expect(statuses[SIGN_INS - 1]).not.toBe(429);
+    expect(statuses[SIGN_INS]).toBe(429);
   });
 
   test('a body, header or kind of body beyond measure is refused without a trace of the inside', async () => {

@@ -20,6 +20,7 @@ test('reads what is needed, and the public address as an origin', () => {
     PUBLIC_URL: 'https://cordon.example.com',
     PORT: 8081,
     APPROVAL_EXPIRY_MINUTES: 30,
+    SIGN_INS_PER_MINUTE: 20,
   });
   expect(loadConfig(settings, { ...valid, PUBLIC_URL: 'http://127.0.0.1:8081' }).PUBLIC_URL).toBe(
     'http://127.0.0.1:8081',

@@ -32,6 +32,8 @@ export const settings = {
   SESSION_SECRET: z.string().min(32, 'needs at least 32 characters'),
   /** Addresses of reverse proxies whose X-Forwarded-For is believed. */
   TRUST_PROXY: list().optional(),
+  /** From one address. A large office behind one address may need more. */
+  SIGN_INS_PER_MINUTE: z.coerce.number().int().positive().default(20),
   /** Signs decisions. The executor believes nothing that this key did not sign. */
   DECISION_SIGNING_KEY: signingKey(),
   /** Whose questions and votes count beside its own: while the key is being changed, the old one's. */

@@ -31,6 +31,8 @@ import { answerSlack } from './slack-decisions.ts';
 export const SECRET = 'session-secret-of-the-tests-0123456789';
 export const CLIENT_SECRET = 'client-secret-of-the-tests';
 export const APPROVERS = 'cordon-approvers';
+/** From one address in a minute: everybody in these tests has the same. */
+export const SIGN_INS = 60;
 export const TERMS = someTerms({ deciders: [APPROVERS] });
 const EXPIRY_MS = 30 * 60_000;
 export const { publicKey, privateKey } = generateKeyPairSync('ed25519');
@@ -77,6 +79,7 @@ export async function startLab(env: Record<string, string> = {}, port?: number):
     OIDC_APPROVER_GROUP: APPROVERS,
     OIDC_VIEWER_GROUP: 'cordon-viewers',
     SESSION_SECRET: SECRET,
+    SIGN_INS_PER_MINUTE: String(SIGN_INS),
     DECISION_SIGNING_KEY: SIGNING_KEY,
     ...env,
   });

@@ -42,6 +42,9 @@ const Claims = z.object({
 });
 const Groups = z.union([z.array(z.string()), z.string().transform((one) => [one])]).catch([]);
 
+/** So many a minute and address. HEAD gets 404: it must neither begin a sign-in nor use one up. */
+const limitedTo = (max: number) => ({ exposeHeadRoute: false, config: { rateLimit: { max, timeWindow: '1 minute' } } });
+
 /** Sign-in with OpenID Connect (authorization code, PKCE), and the page after signing out. */
 export async function signInRoutes(
   app: FastifyInstance,
@@ -63,10 +66,7 @@ export async function signInRoutes(
     return known;
   }
 
-  // HEAD gets 404: it must neither begin a sign-in nor use one up.
-  const limited = { exposeHeadRoute: false, config: { rateLimit: { max: 60, timeWindow: '1 minute' } } };
-
-  app.get('/login', limited, async (request, reply) => {
+  app.get('/login', limitedTo(60), async (request, reply) => {
     const query = z.object({ to: z.string().optional(), step: z.literal('1').optional() }).safeParse(request.query);
     const wanted = query.data?.to ?? '/';
     // What mail programs and chats add to a link is no reason to lose the way back.
@@ -105,7 +105,7 @@ export async function signInRoutes(
       .redirect(target.href, 302);
   });
 
-  app.get('/callback', limited, async (request, reply) => {
+  app.get('/callback', limitedTo(config.SIGN_INS_PER_MINUTE), async (request, reply) => {
     const transaction = transactionOf(request);
     reply.clearCookie(LOGIN_COOKIE, { path: '/', secure: true });
     if (!transaction) {
