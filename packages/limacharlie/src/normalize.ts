@@ -1,4 +1,4 @@
-import { Detection, type RawRecord, sha256, SubjectToken } from '@cordon/contracts';
+import { type Detection, type RawRecord, sha256, SubjectToken } from '@cordon/contracts';
 import { z } from 'zod';
 import { attacksOf } from './attack.ts';
 import { createCutter } from './cut.ts';
@@ -29,7 +29,8 @@ const Address = z.union([z.ipv4(), z.ipv6()]).optional().catch(undefined);
 
 /**
  * A LimaCharlie detection record in Cordon's own words. Total: any input gives a detection that is valid against its
- * schema, or a problem for the quarantine; it never throws. The same record gives the same `uid`.
+ * schema, or a problem for the quarantine; it never throws. The same record gives the same `uid`. That it is valid follows
+ * from what is read and cut here, and is not checked again for each: the tests do so, with whatever can be sent.
  *
  * `raw` is the record as received (its digest stands in for a missing `detect_id`), `receivedAt` the time of receipt.
  *
@@ -44,15 +45,10 @@ export function normalize(record: unknown, raw: RawRecord, receivedAt: Date): No
   if (cat === undefined) {
     return { problem: '`cat` is missing, so this is no detection: the output has to be of type `detect`.' };
   }
-  for (const [name, id] of [
-    ['oid', routing.oid],
-    ['sid', routing.sid],
-  ]) {
-    if (id === undefined) return { problem: `\`${name}\` is missing in \`routing\` and in \`detect.routing\`.` };
-    if (!SubjectToken.safeParse(id).success) {
-      return { problem: `\`routing.${name}\` is no id: that takes letters, digits and hyphens, at most 64.` };
-    }
-  }
+  const oid = idIn('oid', routing.oid);
+  if (typeof oid !== 'string') return oid;
+  const sid = idIn('sid', routing.sid);
+  if (typeof sid !== 'string') return sid;
   const times = timesOf(rest.gen_time, routing.event_time, receivedAt);
   if ('problem' in times) return times;
 
@@ -65,9 +61,9 @@ export function normalize(record: unknown, raw: RawRecord, receivedAt: Date): No
     MOST_LABELS,
   );
   const tags = new Set([...routing.tags, ...rule_tags].map((tag) => cut.text(tag, 128)));
-  const body = {
+  const body: Omit<Detection, 'metadata'> = {
     schema_version: 1,
-    uid: sha256(['limacharlie', routing.oid, detect_id ?? raw.sha256].join('\n')),
+    uid: sha256(['limacharlie', oid, detect_id ?? raw.sha256].join('\n')),
     time: times.time,
     start_time: times.startTime,
     ...severityOf(detect_mtd?.level, rest.priority),
@@ -81,8 +77,8 @@ export function normalize(record: unknown, raw: RawRecord, receivedAt: Date): No
       attacks: attacks.length === 0 ? undefined : attacks,
     },
     device: {
-      uid: routing.sid,
-      hostname: cut.text(routing.hostname ?? routing.sid, 255),
+      uid: sid,
+      hostname: cut.text(routing.hostname ?? sid, 255),
       type_id: 0,
       isolatable: isIsolatable(platform, routing.arch),
       ip: Address.parse(routing.int_ip),
@@ -92,22 +88,23 @@ export function normalize(record: unknown, raw: RawRecord, receivedAt: Date): No
     },
     evidences: process ? [{ process }] : [],
   };
-  const metadata = {
+  const metadata: Detection['metadata'] = {
     version: '1.8.0',
     product: { name: 'LimaCharlie', vendor_name: 'LimaCharlie' },
-    tenant_uid: routing.oid,
+    tenant_uid: oid,
     original_event_uid: cut.text(routing.event_id, 128),
     logged_time: receivedAt.getTime(),
   };
   const truncated = cut.truncated || times.labels.length + tags.size > MOST_LABELS;
   const labels = [...(truncated ? ['truncated'] : []), ...times.labels, ...tags].slice(0, MOST_LABELS);
-  return checked({ ...body, metadata: { ...metadata, labels: labels.length === 0 ? undefined : labels } });
+  return { detection: { ...body, metadata: { ...metadata, labels: labels.length === 0 ? undefined : labels } } };
 }
 
-/** The last word has the schema. What is undefined in it drops out where the event is written. */
-function checked(draft: object): Normalized {
-  const { success, data, error } = Detection.safeParse(draft);
-  return success ? { detection: data } : { problem: `The record makes no valid detection: ${z.prettifyError(error)}` };
+/** An id of the organisation or the sensor, which becomes a part of subjects. */
+function idIn(name: string, id: string | undefined): string | { problem: string } {
+  if (id === undefined) return { problem: `\`${name}\` is missing in \`routing\` and in \`detect.routing\`.` };
+  if (SubjectToken.safeParse(id).success) return id;
+  return { problem: `\`routing.${name}\` is no id: that takes letters, digits and hyphens, at most 64.` };
 }
 
 type Times = { time: number; startTime: number | undefined; labels: string[] };
@@ -143,7 +140,10 @@ function epochMs(value: unknown): number | undefined | 'unreadable' {
 }
 
 /** The rule's own level first; LimaCharlie's `priority` runs from 0 to 10; without both it is medium, and says so. */
-function severityOf(level: string | undefined, priority: number | undefined) {
+function severityOf(
+  level: string | undefined,
+  priority: number | undefined,
+): Pick<Detection, 'severity_id' | 'severity_basis'> {
   const severityId = LEVELS.get(level?.toLowerCase() ?? '');
   if (severityId !== undefined) return { severity_id: severityId, severity_basis: 'rule' };
   if (priority === undefined || priority < 1 || priority > 10) return { severity_id: 3, severity_basis: 'default' };

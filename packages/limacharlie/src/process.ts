@@ -1,3 +1,4 @@
+import type { Detection } from '@cordon/contracts';
 import type { Cutter } from './cut.ts';
 import type { DetectionRecord } from './record.ts';
 
@@ -13,12 +14,14 @@ const PROCESS_EVENTS: ReadonlySet<string> = new Set([
 const UNKNOWN_FILE = 0;
 const EXECUTABLE = 8;
 /** OCSF's algorithm id by the length of the hash in hex digits: MD5, SHA-1, SHA-256. */
-const HASH_ALGORITHMS: ReadonlyMap<number, number> = new Map([
+const HASH_ALGORITHMS: ReadonlyMap<number, 1 | 2 | 3> = new Map([
   [32, 1],
   [40, 2],
   [64, 3],
 ]);
 
+type Process = Detection['evidences'][number]['process'];
+type File = NonNullable<Process>['file'];
 type ProcessFields = NonNullable<DetectionRecord['event']['PARENT']>;
 
 /**
@@ -26,7 +29,7 @@ type ProcessFields = NonNullable<DetectionRecord['event']['PARENT']>;
  * LimaCharlie docs: everything but FILE_PATH and the pids can be missing. Short-lived processes have no USER_NAME: then
  * it is the parent's, and where that is missing too there is no user.
  */
-export function processOf({ event, routing }: DetectionRecord, platform: string, cut: Cutter): object | undefined {
+export function processOf({ event, routing }: DetectionRecord, platform: string, cut: Cutter): Process {
   const { PARENT = {} } = event;
   const process = describe({ ...event, USER_NAME: event.USER_NAME ?? PARENT.USER_NAME }, routing.this, platform, cut);
   const parent = describe(
@@ -40,7 +43,7 @@ export function processOf({ event, routing }: DetectionRecord, platform: string,
   return { ...process, ...(process.file && { file: { ...process.file, type_id: typeId } }), parent_process: parent };
 }
 
-function describe(fields: ProcessFields, atom: string | undefined, platform: string, cut: Cutter) {
+function describe(fields: ProcessFields, atom: string | undefined, platform: string, cut: Cutter): Process {
   const { PROCESS_ID, COMMAND_LINE, FILE_PATH, HASH, USER_NAME } = fields;
   if ([atom, PROCESS_ID, COMMAND_LINE, FILE_PATH, HASH, USER_NAME].every((value) => value === undefined))
     return undefined;
@@ -53,7 +56,7 @@ function describe(fields: ProcessFields, atom: string | undefined, platform: str
   };
 }
 
-function fileOf(path: string | undefined, hash: string | undefined, platform: string, cut: Cutter) {
+function fileOf(path: string | undefined, hash: string | undefined, platform: string, cut: Cutter): File {
   const hashes = hashesOf(hash);
   if (path === undefined && hashes === undefined) return undefined;
   return {
@@ -71,7 +74,7 @@ function fileName(path: string, platform: string): string {
 }
 
 /** Directory events carry a list under HASH, anonymised samples no hex: neither says anything about one file. */
-function hashesOf(hash: string | undefined): { algorithm_id: number; value: string }[] | undefined {
+function hashesOf(hash: string | undefined): NonNullable<File>['hashes'] {
   const algorithm = HASH_ALGORITHMS.get(hash?.length ?? 0);
   if (!hash || algorithm === undefined || !/^[0-9a-f]+$/i.test(hash)) return undefined;
   return [{ algorithm_id: algorithm, value: hash.toLowerCase() }];

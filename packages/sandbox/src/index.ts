@@ -6,5 +6,12 @@ export { type Mail, type ReceivedMail, startMail } from './mail.ts';
 export { type Slack, startSlack } from './slack.ts';
 export type { SlackMessage } from './slack-workspace.ts';
 export { startWindowsMachine, type WindowsMachine } from './windows.ts';
-export { freePort, type ServiceName, SERVICES, type ServiceProcess, startService } from './service-process.ts';
+export {
+  freePort,
+  NODE_FLAGS,
+  type ServiceName,
+  SERVICES,
+  type ServiceProcess,
+  startService,
+} from './service-process.ts';
 export { startSystem, type System, type SystemOptions } from './system.ts';

@@ -8,8 +8,10 @@ import { endWithParent } from './end-with-parent.ts';
 
 export const SERVICES = ['ingest', 'approval', 'isolation-executor', 'notifier'] as const;
 export type ServiceName = (typeof SERVICES)[number];
+/** As in deploy/Dockerfile. At most 8 MB for short-lived objects: twice that saves no more time, and takes 40 MB under load. */
+export const NODE_FLAGS = ['--max-semi-space-size=8'];
 
-/** A service as a process of its own, run exactly as in production: `node services/<name>/src/main.js` and variables. */
+/** A service as a process of its own, run exactly as in production: `node`, these flags, `services/<name>/src/main.js`, and variables. */
 export interface ServiceProcess extends AsyncDisposable {
   readonly name: ServiceName;
   readonly adminUrl: string;
@@ -63,7 +65,7 @@ export async function startService({ name, env, logFile }: ServiceOptions): Prom
     async start() {
       if (isRunning()) return;
       // Detached: Ctrl+C goes to the whole process group, and services are stopped in order by whoever started them.
-      const started = spawn(process.execPath, [main], {
+      const started = spawn(process.execPath, [...NODE_FLAGS, main], {
         detached: true,
         stdio: ['ignore', 'pipe', 'pipe'],
         env: { PATH: process.env['PATH'], NODE_NO_WARNINGS: '1', ...env, ADMIN_PORT: adminPort },

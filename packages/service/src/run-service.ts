@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { type Bus, connectBus, type Consumption } from '@cordon/bus';
 import closeWithGrace from 'close-with-grace';
 import { Counter, type Registry } from 'prom-client';
@@ -86,6 +87,7 @@ export async function runService<Shape extends z.ZodRawShape>({
     return refuse(name, [error.message]);
   });
   log.info({ adminPort: admin.port }, 'started');
+  setFlagsFromString('--semi-space-growth-factor=2'); // what `lean` held back: collecting every few ms costs a fifth
 
   const ended = await Promise.race([
     connection.closed,

@@ -153,9 +153,11 @@ function signatureIn(headers: FastifyRequest['headers']): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
 function decoded(body: Buffer): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(body);
+    return utf8.decode(body);
   } catch {
     return undefined;
   }

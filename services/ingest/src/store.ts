@@ -69,16 +69,16 @@ export function createKeeper({ bus, log, metrics }: { bus: Store; log: Logger; m
   }
 
   async function keep(record: WebhookRecord, receipt: Receipt): Promise<Outcome> {
-    const bytes = Buffer.from(record.text, 'utf8');
-    if ('problem' in record) return quarantine(bytes, record.problem, receipt);
-    const raw = { media_type: 'application/json', sha256: sha256(bytes), size: bytes.length, body: record.text };
+    const { text } = record;
+    if ('problem' in record) return quarantine(Buffer.from(text), record.problem, receipt);
+    const raw = { media_type: 'application/json', sha256: sha256(text), size: Buffer.byteLength(text), body: text };
     const detectionId = detectionIdIn(record.value);
     if (receipt.isBackfill && detectionId === undefined) {
       const problem = '`detect_id` is missing, so nobody can tell whether this came as a webhook before.';
-      return quarantine(bytes, problem, receipt);
+      return quarantine(Buffer.from(text), problem, receipt);
     }
     const normalized = normalize(record.value, raw, receipt.receivedAt);
-    if ('problem' in normalized) return quarantine(bytes, normalized.problem, receipt, detectionId);
+    if ('problem' in normalized) return quarantine(Buffer.from(text), normalized.problem, receipt, detectionId);
     const { detection } = normalized;
     if (receipt.isBackfill && remembered.has(detection.uid)) return 'duplicate';
     try {
@@ -88,7 +88,7 @@ export function createKeeper({ bus, log, metrics }: { bus: Store; log: Logger; m
     } catch (error) {
       if (!(error instanceof TooLargeError)) throw error;
       const problem = `The detection is too large for the event log: ${error.message}.`;
-      return quarantine(bytes, problem, receipt, detectionId);
+      return quarantine(Buffer.from(text), problem, receipt, detectionId);
     }
   }
 
