@@ -9,8 +9,19 @@ import {
 import type { Decision, EndpointState, Incident, Refusal } from '@cordon/incident';
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
+import { LRUCache } from 'lru-cache';
 import { isConflict, RetryLaterError } from './errors.ts';
-import { eventIn, type Entity, type Entry, entityOf, entryOf, entitySubject, fold, type View } from './fold.ts';
+import {
+  endpointKey,
+  eventIn,
+  type Entry,
+  entityOf,
+  entryOf,
+  entitySubject,
+  FIRST_HEADER,
+  fold,
+  type View,
+} from './fold.ts';
 import { publish } from './publish.ts';
 import { readStream } from './read-stream.ts';
 import type { RecentEvents } from './recent.ts';
@@ -19,6 +30,8 @@ import { DUPLICATE_WINDOW_MS, EVENTS } from './topology.ts';
 import { createViews } from './views.ts';
 
 const CONFLICTS_MAX = 50;
+/** Machines known to have a log already. */
+const SEEN_KEPT = 10_000;
 
 export type Appended = { seq: number; duplicate: boolean };
 
@@ -58,26 +71,38 @@ export interface EndpointLog {
   watchIncidents(listener: (incident: Incident) => void): Promise<{ stop(): void; done: Promise<unknown> }>;
 }
 
+/** What has to hold for an append: the sequence of the last event of this filter, and with `isFirst` that there is none. */
+type Expected = { seq: number; filter: string; isFirst?: boolean };
 type Parts = { js: JetStreamClient; jsm: JetStreamManager; snapshots: KV; recent?: RecentEvents };
 
 export function endpointLog({ js, jsm, snapshots: bucket, recent }: Parts): EndpointLog {
   const snapshots = createSnapshots(bucket);
   const views = createViews();
+  const seen = new LRUCache<string, true>({ max: SEEN_KEPT });
   recent?.listen((key, entry) => views.advance(key, entry, recent.unbrokenSince()));
 
-  async function append(event: CordonEvent, expected?: { entity: Entity; seq: number }): Promise<Appended> {
+  async function append(event: CordonEvent, expected?: Expected): Promise<Appended> {
     const { headers, payload } = encodeEvent(event);
     const ack = await publish(js, subjectOf(event, event.type), payload, {
       id: event.id,
-      headers,
+      headers: expected?.isFirst ? { ...headers, [FIRST_HEADER]: 'true' } : headers,
       ...(expected && {
-        expect: {
-          lastSubjectSequence: expected.seq,
-          lastSubjectSequenceSubject: entitySubject(event, expected.entity),
-        },
+        expect: { lastSubjectSequence: expected.seq, lastSubjectSequenceSubject: expected.filter },
       }),
     });
     return { seq: ack.seq, duplicate: ack.duplicate };
+  }
+
+  /** Marks the first that ever happens to a machine: who follows the log then knows without a look what was before. */
+  async function appendDetection(event: CordonEvent): Promise<Appended> {
+    const key = endpointKey(event);
+    const asFirst = { seq: 0, filter: subjectOf(event, '>'), isFirst: true };
+    const appended = await append(event, seen.has(key) ? undefined : asFirst).catch((error: unknown) => {
+      if (!isConflict(error)) throw error;
+      return append(event);
+    });
+    seen.set(key, true);
+    return appended;
   }
 
   async function* read(endpoint: Endpoint, after: number): AsyncGenerator<Entry> {
@@ -95,17 +120,7 @@ export function endpointLog({ js, jsm, snapshots: bucket, recent }: Parts): Endp
     if (!recent || !(await recent.reached(atLeast))) return undefined;
     const known = views.get(endpoint);
     const isLive = known?.liveSince !== undefined && known.liveSince === recent.unbrokenSince();
-    const view = known ? isLive && known.view : await fromItsBeginning(endpoint);
-    return view && view.seq >= atLeast ? view : undefined;
-  }
-
-  /** Most machines are new here: then all that ever happened to them is recent. */
-  async function fromItsBeginning(endpoint: Endpoint): Promise<View | undefined> {
-    const [first, kept] = await Promise.all([
-      jsm.direct.getMessage(EVENTS, { seq: 1, next_by_subj: subjectOf(endpoint, '>') }),
-      snapshots.read(endpoint),
-    ]);
-    return first && first.seq > kept.view.seq ? catchUp(kept, first.seq - 1) : undefined;
+    return isLive && known.view.seq >= atLeast ? known.view : undefined;
   }
 
   /** Asks the broker. */
@@ -143,7 +158,7 @@ export function endpointLog({ js, jsm, snapshots: bucket, recent }: Parts): Endp
   }
 
   return {
-    append: (event) => append(event),
+    append: (event) => (event.type === 'detection.raised' ? appendDetection(event) : append(event)),
     load,
 
     async hasDetection(endpoint, id, since) {
@@ -166,7 +181,8 @@ export function endpointLog({ js, jsm, snapshots: bucket, recent }: Parts): Endp
           const heads = { ...view.heads };
           for (const event of decision.events) {
             const entity = entityOf(event.type);
-            heads[entity] = (await append(event, { entity, seq: heads[entity] ?? 0 })).seq;
+            const filter = entitySubject(event, entity);
+            heads[entity] = (await append(event, { seq: heads[entity] ?? 0, filter })).seq;
           }
           return { events: decision.events, view };
         } catch (error) {

@@ -39,8 +39,11 @@ export function snapshotsOf(view: View): { key: string; value: { seq: number } }
   ];
 }
 
+/** Says of a message that its machine had none before: the broker took it on that condition. */
+export const FIRST_HEADER = 'Cordon-First';
+
 /** A message of the log. One that is no event cannot change state: its consumers put it into the dead letters. */
-export type Entry = { seq: number; event: StoredEvent | undefined; bytes: number };
+export type Entry = { seq: number; event: StoredEvent | undefined; bytes: number; isFirst: boolean };
 
 /** The view after the next message of the endpoint's log. */
 export function fold(view: View, { seq, event }: Pick<Entry, 'seq' | 'event'>): View {
@@ -67,7 +70,8 @@ export function eventIn(message: LogMessage): StoredEvent {
 }
 
 export function entryOf(message: LogMessage, read = eventIn): Entry {
-  const entry = { seq: message.seq, bytes: message.data.length };
+  const isFirst = message.header.get(FIRST_HEADER) !== '';
+  const entry = { seq: message.seq, bytes: message.data.length, isFirst };
   try {
     return { ...entry, event: read(message) };
   } catch {

@@ -45,6 +45,32 @@ test('what happens to a machine that was looked at is known without asking the b
   expect((await asked()) - before).toBeLessThan(5); // pulls of the follower, no look per event
 });
 
+test('what happens to a new machine is known without asking the broker', async () => {
+  await follower.log.load(anEndpoint());
+  const before = await asked();
+  const endpoints = Array.from({ length: 20 }, () => anEndpoint());
+  for (const endpoint of endpoints) expect(await countAt(endpoint, await detect(endpoint))).toBe(1);
+  expect((await asked()) - before).toBeLessThan(5);
+  for (const endpoint of endpoints) {
+    const { seq } = await other.log.load(endpoint);
+    expect(await follower.log.load(endpoint, seq)).toEqual(await other.log.load(endpoint));
+  }
+});
+
+test('a machine is new only where nothing ever happened to it, whoever tells of it', async () => {
+  const endpoint = anEndpoint();
+  await detect(endpoint);
+  await using late = await connectBus({ url: broker.url, name: 'late', log });
+  await late.followLog();
+  await using another = await connectBus({ url: broker.url, name: 'another', log });
+  const { seq } = await another.log.append(aDetectionRaised(aDetection({ endpoint })));
+  expect((await late.log.load(endpoint, seq)).state.incident?.detectionCount).toBe(2);
+  const repeated = aDetectionRaised(aDetection({ endpoint: anEndpoint() }));
+  expect(await another.log.append(repeated)).toMatchObject({ duplicate: false });
+  await using later = await connectBus({ url: broker.url, name: 'later', log });
+  expect(await later.log.append(repeated)).toMatchObject({ duplicate: true });
+});
+
 test('a look without a place in the log is a look into the log', async () => {
   const endpoint = anEndpoint();
   await countAt(endpoint, await detect(endpoint));

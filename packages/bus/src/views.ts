@@ -1,6 +1,6 @@
 import type { Endpoint } from '@cordon/contracts';
 import { LRUCache } from 'lru-cache';
-import { endpointKey, type Entry, fold, type View } from './fold.ts';
+import { endpointKey, type Entry, fold, nothingFolded, type View } from './fold.ts';
 
 const BYTES_MAX = 8_000_000;
 /** A view that took more to fold begins anew at its snapshot: so incidents that ended do not pile up in it. */
@@ -16,7 +16,7 @@ type Folded = { view: View; bytes: number; liveSince?: number | undefined };
 export interface Views {
   get(endpoint: Endpoint): Folded | undefined;
   set(folded: Folded): void;
-  /** Folds what just happened into a view that is kept up to date. */
+  /** Folds what just happened into a view that is kept up to date: one that is known, or that of a new machine. */
   advance(key: string, entry: Entry, liveSince: number | undefined): void;
   /** Incidents that ended up to `seq` are kept elsewhere now. */
   settle(endpoint: Endpoint, seq: number): void;
@@ -37,7 +37,7 @@ export function createViews(): Views {
       if (!known || known.view.seq <= folded.view.seq) kept.set(key, folded);
     },
     advance(key, entry, liveSince) {
-      const known = kept.peek(key);
+      const known = kept.peek(key) ?? unknownUntil(entry, liveSince);
       if (!known || liveSince === undefined || known.liveSince !== liveSince || known.view.seq >= entry.seq) return;
       kept.set(key, { view: fold(known.view, entry), bytes: known.bytes + entry.bytes, liveSince });
     },
@@ -51,4 +51,10 @@ export function createViews(): Views {
     },
     forget: (endpoint) => void kept.delete(endpointKey(endpoint)),
   };
+}
+
+function unknownUntil({ isFirst, event }: Entry, liveSince: number | undefined): Folded | undefined {
+  if (!isFirst || !event) return undefined;
+  const { tenantId, endpointId } = event;
+  return { view: nothingFolded({ tenantId, endpointId }), bytes: 0, liveSince };
 }
