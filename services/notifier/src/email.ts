@@ -1,3 +1,4 @@
+import { Transform } from 'node:stream';
 import { createTransport, type SendMailOptions } from 'nodemailer';
 import { isLoopback, type MailSettings } from './config.ts';
 import { classifyMailError, type MailFailure } from './mail-failure.ts';
@@ -57,6 +58,7 @@ export function connectMailer({ server, requireTls, from, to }: MailSettings, an
   /** Mails, by their signals, that the server has in full. */
   const read = new WeakSet<AbortSignal>();
   transport.use('stream', ({ message, data: { signal } }, done) => {
+    message.transform(inOnePiece);
     message.processFunc((content) => content.once('end', () => signal && read.add(signal)));
     done();
   });
@@ -91,4 +93,16 @@ export function connectMailer({ server, requireTls, from, to }: MailSettings, an
     messageId: (...parts) => `<${['cordon', ...parts].join('.').replace(/[^A-Za-z0-9._-]/gu, '-')}@${domain}>`,
     close: () => transport.close(),
   };
+}
+
+/** A mail comes in many small parts, and each of them would be a write of its own. */
+function inOnePiece(): Transform {
+  const parts: Buffer[] = [];
+  return new Transform({
+    transform(part: Buffer, _encoding, done) {
+      parts.push(part);
+      done();
+    },
+    flush: (done) => done(null, Buffer.concat(parts)),
+  });
 }

@@ -6,6 +6,7 @@ import {
   type Logger as SlackLogger,
 } from '@slack/web-api';
 import type { Logger } from '@cordon/service';
+import { slackFetch } from './slack-fetch.ts';
 import { classifySlackError, type SlackFailure } from './slack-failure.ts';
 
 /** What a message shows: blocks, and the same in short for notifications and screen readers. */
@@ -48,6 +49,7 @@ export function connectSlack(options: { token: string; channel: string; apiUrl: 
   const { token, channel, apiUrl, log } = options;
   const client = new WebClient(token, {
     slackApiUrl: apiUrl,
+    fetch: slackFetch,
     retryConfig: { retries: 0 },
     rejectRateLimitedCalls: true,
     timeout: SLACK_TIMEOUT_MS,
