@@ -71,7 +71,7 @@ export function actOnDeadline(bus: Pick<Bus, 'log'>, fallback: () => Terms): Han
 }
 
 /** How long the snapshot of a machine waits for more of its events. */
-const MORE_COMES_MS = 100;
+const MORE_COMES_MS = 90;
 /** How a question begins, which takes several events. All else is kept at once, because the list of incidents shows it. */
 const CAN_WAIT = new Set<StoredEvent['type']>([
   'detection.raised',
