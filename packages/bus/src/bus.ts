@@ -13,6 +13,7 @@ import { publish } from './publish.ts';
 import { recentEvents } from './recent.ts';
 import type { Quarantined } from './records.ts';
 import { type BucketName, type ConsumerSpec, ensureTopology, openBucket } from './topology.ts';
+import { writeTogether } from './write-together.ts';
 
 const Deadline = z.object({ tenantId: z.string(), endpointId: z.string(), incidentId: z.string() });
 export type Deadline = z.infer<typeof Deadline>;
@@ -69,6 +70,7 @@ export async function connectBus({ url, name, log, replicas, onHandled = () => {
     inboxPrefix: `_INBOX_${name}`,
     noAsyncTraces: true,
   });
+  writeTogether(connection);
   let connected = true;
   void followStatus(connection, log, (value) => (connected = value));
 
@@ -129,7 +131,10 @@ export async function connectBus({ url, name, log, replicas, onHandled = () => {
 async function followStatus(connection: NatsConnection, log: Logger, set: (connected: boolean) => void): Promise<void> {
   for await (const status of connection.status()) {
     if (status.type === 'disconnect') set(false);
-    if (status.type === 'reconnect') set(true);
+    if (status.type === 'reconnect') {
+      writeTogether(connection); // it is another socket now
+      set(true);
+    }
     if (['disconnect', 'reconnect', 'staleConnection', 'error', 'ldm'].includes(status.type)) {
       log.warn({ status: status.type }, 'broker connection');
     }
