@@ -5,7 +5,7 @@ import { fill } from './fill.ts';
 import { type IngestFigures, measureIngest } from './ingest.ts';
 import { measureNotice, type NoticeFigures } from './notice.ts';
 import { percentiles, type Report, round } from './report.ts';
-import { setStage } from './stage.ts';
+import { setStage, type Stage } from './stage.ts';
 
 export type Figures = { ingest: IngestFigures; notice: NoticeFigures; decision: number[] };
 const EVENTS = 1_000_000;
@@ -26,12 +26,16 @@ export async function measureFull(
   return { ...(await measureAll(seconds, broker.url)), filledInMs, events };
 }
 
-/** All three on one system. Ingest last: what it stores would keep the others busy. */
+/** Each on a system of its own, so that none is measured in the wake of another; with a broker's address all on that one. */
 export async function measureAll(seconds: number, natsUrl?: string): Promise<Figures> {
-  await using stage = await setStage(natsUrl);
-  const decision = await measureDecision(stage);
-  const notice = await measureNotice(stage, seconds);
-  const ingest = await measureIngest(stage.system, seconds);
+  const on = async <T>(measure: (stage: Stage) => Promise<T>): Promise<T> => {
+    await using stage = await setStage(natsUrl);
+    return measure(stage);
+  };
+  // Notice first: it leaves nothing isolated. Ingest last: what it stores would keep the others busy.
+  const notice = await on((stage) => measureNotice(stage, seconds));
+  const decision = await on((stage) => measureDecision(stage));
+  const ingest = await on(({ system }) => measureIngest(system, seconds));
   return { ingest, notice, decision };
 }
 

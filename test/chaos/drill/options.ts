@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
@@ -25,7 +27,7 @@ export type DrillOptions = {
   releaseSeconds: number;
   /** How long after the last of it everything may take to be done. */
   quietSeconds: number;
-  /** A folder for the services' logs. */
+  /** A new folder for the services' logs. */
   logs?: string | undefined;
 };
 
@@ -81,6 +83,8 @@ export function readOptions(args: string[]): DrillOptions {
     },
   });
   const { short, logs, ...given } = values;
+  if (logs !== undefined && existsSync(join(logs, 'slack.json')))
+    throw new Error(`${logs} holds the messages of another drill, which would be counted again: name a new folder`);
   const defaults: DrillOptions = { seed: randomInt(1, 1_000_000), ...(short ? SHORT : FULL) };
   return { ...defaults, ...z.partialRecord(z.enum(NAMES), Amount).parse(given), logs };
 }
