@@ -49,33 +49,43 @@ export async function consume<T>(
 
   async function attempt(delivery: JsMsg, find: () => Promise<Matter>): Promise<void> {
     const { deliveryCount } = delivery.info;
-    let bound = log.child({ consumer: spec.name, seq: delivery.seq, attempt: deliveryCount });
     let matter = directly(delivery, spec);
     const isRedrive = delivery.info.stream !== spec.stream;
+    /** Made when something is said, which is seldom: for every message it would take as long as reading it. */
+    const bound = (): Logger =>
+      log.child(
+        isRedrive
+          ? { consumer: spec.name, seq: matter.message.seq, redrive: delivery.seq }
+          : { consumer: spec.name, seq: delivery.seq, attempt: deliveryCount },
+      );
     try {
       matter = await find();
-      if (isRedrive) bound = log.child({ consumer: spec.name, seq: matter.message.seq, redrive: delivery.seq });
       const value = decodeOrGiveUp(matter.message, decode);
-      await handler(value, { log: bound, redelivered: isRedrive || delivery.info.redelivered });
+      await handler(value, {
+        get log() {
+          return bound();
+        },
+        redelivered: isRedrive || delivery.info.redelivered,
+      });
     } catch (error) {
       if (isBrokerFault(error)) {
-        bound.warn({ err: error }, 'broker not available, will be retried');
+        bound().warn({ err: error }, 'broker not available, will be retried');
         count(spec.name, 'retried');
         return delivery.nak(1000);
       }
       if (error instanceof RetryLaterError) {
-        bound.debug({ reason: error.message, delayMs: error.delayMs }, 'waiting');
+        bound().debug({ reason: error.message, delayMs: error.delayMs }, 'waiting');
         count(spec.name, 'retried');
         return delivery.nak(error.delayMs);
       }
       const failed = (failures.get(matter.letterId) ?? 0) + 1;
       if (error instanceof PermanentError || failed >= ATTEMPTS_MAX) {
-        await giveUp(delivery, matter, error, bound);
+        await giveUp(delivery, matter, error, bound());
         failures.delete(matter.letterId);
         return;
       }
       failures.set(matter.letterId, failed);
-      bound.warn({ err: error }, 'failed, will be retried');
+      bound().warn({ err: error }, 'failed, will be retried');
       count(spec.name, 'retried');
       return delivery.nak(BACKOFF_MS[Math.min(failed, BACKOFF_MS.length) - 1]);
     }

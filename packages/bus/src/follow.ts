@@ -16,7 +16,7 @@ export type Consumption = {
 /** Pulls from a consumer and hands each message to `attempt`, which acknowledges it, at most `concurrency` at once. */
 export async function follow(
   { js, log }: { js: JetStreamClient; log: Logger },
-  { stream, name, concurrency }: ConsumerSpec,
+  { stream, name, concurrency, ackWaitMs = ACK_WAIT_MS }: ConsumerSpec,
   attempt: (message: JsMsg) => Promise<void>,
 ): Promise<Consumption> {
   const consumer = await eventually(log, () => js.consumers.get(stream, name));
@@ -30,7 +30,7 @@ export async function follow(
   let stopping = false;
 
   async function one(message: JsMsg): Promise<void> {
-    const heartbeat = setInterval(() => message.working(), ACK_WAIT_MS / 3);
+    const heartbeat = setInterval(() => message.working(), ackWaitMs / 3);
     try {
       await attempt(message);
     } catch (error) {

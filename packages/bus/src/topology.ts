@@ -50,6 +50,10 @@ export const STREAMS: StreamSpec[] = [
   stream(AUDIT, 'cordon.audit.>', 3653 * DAY), // ten years
 ];
 
+export const ACK_WAIT_MS = 30 * SECOND;
+/** What is done at a given time may be 5 s late, also where a crash comes between. */
+const ON_TIME_MS = 3 * SECOND;
+
 /** A durable pull consumer: who reads what, and how many at once. */
 export type ConsumerSpec = {
   name: string;
@@ -57,6 +61,8 @@ export type ConsumerSpec = {
   filters: string[];
   concurrency: number;
   maxAckPending: number;
+  /** How long after a crash what was in hand comes again. */
+  ackWaitMs?: number;
 };
 
 const ofEvents = (
@@ -64,12 +70,14 @@ const ofEvents = (
   types: Parameters<typeof filterOf>[0][],
   concurrency: number,
   maxAckPending = 1000,
+  ackWaitMs = ACK_WAIT_MS,
 ) => ({
   name,
   stream: EVENTS,
   filters: types.map(filterOf),
   concurrency,
   maxAckPending,
+  ackWaitMs,
 });
 
 /** What a person should hear of: everything but the record of having told them. */
@@ -110,6 +118,8 @@ export const CONSUMERS = {
     'approval-arm',
     ['approval.requested', 'approval.voted', 'approval.reminded', 'approval.escalated', 'isolation.confirmed'],
     16,
+    1000,
+    ON_TIME_MS,
   ),
   /** approval: reminds, escalates, ends a question, releases when it is time. */
   expire: {
@@ -118,6 +128,7 @@ export const CONSUMERS = {
     filters: ['cordon.due.approval.>'],
     concurrency: 16,
     maxAckPending: 1000,
+    ackWaitMs: ON_TIME_MS,
   },
   /** approval: keeps snapshots, so that no fold costs more as the history grows. Many at once: each waits a moment. */
   snapshot: ofEvents('approval-snapshot', ['>'], 500),
@@ -201,7 +212,6 @@ export const BUCKETS = {
 } satisfies Record<string, { name: string; ttlMs: number }>;
 export type BucketName = keyof typeof BUCKETS;
 
-export const ACK_WAIT_MS = 30 * SECOND;
 const STREAM_EXISTS = 10058;
 const CONSUMER_EXISTS = 10148;
 
@@ -240,7 +250,7 @@ export function consumerConfig(spec: ConsumerSpec): Partial<ConsumerConfig> & { 
   return {
     durable_name: spec.name,
     ack_policy: 'explicit',
-    ack_wait: nanos(ACK_WAIT_MS),
+    ack_wait: nanos(spec.ackWaitMs ?? ACK_WAIT_MS),
     max_deliver: -1, // the worker itself moves what it gives up on; past a limit here a message would just stop coming
     max_ack_pending: spec.maxAckPending,
     filter_subjects: spec.filters,

@@ -19,7 +19,7 @@ test('what belongs to one turn is one write, in order, also after a reconnect', 
     writes.mockClear();
     for (let part = 0; part < 10; part++) {
       connection.publish('news', `${turn} ${part}`);
-      await Promise.resolve().then(() => {}); // the client would write here
+      await Promise.resolve(); // the client would write here
     }
     await endOfTurn();
     const { length } = writes.mock.calls;
