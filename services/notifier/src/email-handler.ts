@@ -27,8 +27,8 @@ export function mailOnNews({ mailer, log: endpointLog, journal, numbers, publicU
 
   return async (event, { log }) => {
     if (!isMailed(event)) return;
-    if (Date.now() - Date.parse(event.time) < SLACK_FIRST_MS) await delay(SLACK_FIRST_MS);
     await inTurn(`${event.tenantId}/${event.endpointId}`, async () => {
+      if (Date.now() - Date.parse(event.time) < SLACK_FIRST_MS) await delay(SLACK_FIRST_MS);
       const incident = await findIncident(endpointLog, event);
       if (!incident || isLongOver(incident, event, log)) return;
       const mailing = mailingFor(event, incident, mailer.recipients);
