@@ -30,7 +30,7 @@ export async function measureFull(
 export async function measureAll(seconds: number, natsUrl?: string): Promise<Figures> {
   const on = async <T>(measure: (stage: Stage) => Promise<T>): Promise<T> => {
     await using stage = await setStage(natsUrl);
-    return measure(stage);
+    return await measure(stage); // awaited here, or the stage is gone before it begins
   };
   // Notice first: it leaves nothing isolated. Ingest last: what it stores would keep the others busy.
   const notice = await on((stage) => measureNotice(stage, seconds));
