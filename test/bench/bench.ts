@@ -3,7 +3,7 @@ import { cpus, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { measureDecision, reportDecision } from './decision.ts';
-import { measureAll, measureFull, reportFull } from './full.ts';
+import { measureBoth, reportFull } from './full.ts';
 import { measureIngest, reportIngest } from './ingest.ts';
 import { measureMemory, reportMemory } from './memory.ts';
 import { measureNotice, reportNotice } from './notice.ts';
@@ -32,15 +32,11 @@ report.say(
   `One run of \`npm run bench\` on ${cpus().length} cores (${cpus()[0]?.model.trim()}), ${round(totalmem() / 2 ** 30, 0)} GiB, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}; load, broker and services share the machine. Ratios are the useful part.`,
 );
 if (wanted.has('full')) {
-  const empty = await measureAll(seconds);
-  reportIngest(report, empty.ingest);
-  reportNotice(report, empty.notice);
-  reportDecision(report, empty.decision);
-  reportFull(
-    report,
-    empty,
-    await measureFull(seconds, values.events === undefined ? undefined : Number(values.events)),
-  );
+  const both = await measureBoth(seconds, values.events === undefined ? undefined : Number(values.events));
+  reportIngest(report, both.empty.ingest);
+  reportNotice(report, both.empty.notice);
+  reportDecision(report, both.empty.decision);
+  reportFull(report, both);
 } else {
   await using stage = await setStage();
   if (wanted.has('decision')) reportDecision(report, await measureDecision(stage));

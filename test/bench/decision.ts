@@ -8,7 +8,7 @@ import { SECRET, type Stage } from './stage.ts';
 /** The page takes no more of one session in a minute. */
 const DECISIONS_PER_PERSON = 10;
 /** What runs often is compiled in the first ones, which is work of its own. */
-const WARM_UP = 50;
+const WARM_UP = 60;
 const PER_SECOND = 5;
 
 /** (c) From a person's POST to the isolation request arriving at LimaCharlie, in milliseconds. */

@@ -4,55 +4,78 @@ import { measureDecision } from './decision.ts';
 import { fill } from './fill.ts';
 import { type IngestFigures, measureIngest } from './ingest.ts';
 import { measureNotice, type NoticeFigures } from './notice.ts';
-import { percentiles, type Report, round } from './report.ts';
+import { median, percentiles, type Report, round } from './report.ts';
 import { setStage, type Stage } from './stage.ts';
 
+/** (a), (b) and (c). */
 export type Figures = { ingest: IngestFigures; notice: NoticeFigures; decision: number[] };
+type Filled = { events: number; filledInMs: number };
 const EVENTS = 1_000_000;
 const INCIDENTS = 10_000;
 /** Three gigabytes are on their way to the disk. */
 const SETTLING_MS = 30_000;
+const ROUNDS = 2;
 
-/** (d) Whether (a), (b) and (c) hold when much has happened already. */
-export async function measureFull(
+/**
+ * (d) Whether (a), (b) and (c) hold when much has happened already. By turns on an empty system and on a full one, as the
+ * machine's own pace changes; each turn on services of its own, so that none is measured in the wake of another.
+ */
+export async function measureBoth(
   seconds: number,
   events = EVENTS,
-): Promise<Figures & { filledInMs: number; events: number }> {
+): Promise<{ empty: Figures; full: Figures; filled: Filled }> {
   await using broker = await startBroker();
   const start = performance.now();
   await fill(broker.url, { events, machines: Math.round((events / EVENTS) * INCIDENTS) });
   const filledInMs = performance.now() - start;
   await delay(SETTLING_MS);
-  return { ...(await measureAll(seconds, broker.url)), filledInMs, events };
+
+  const [empty, full] = [noFigures(), noFigures()];
+  for (let round = 0; round < ROUNDS; round++) {
+    // Notice first: it leaves nothing isolated. Ingest last: what it stores would keep the others busy.
+    for (const measure of [addNotice, addDecision, addIngest]) {
+      for (const [figures, url] of [[empty], [full, broker.url]] as const) {
+        await using stage = await setStage(url);
+        await measure(figures, stage, seconds);
+      }
+    }
+  }
+  return { empty, full, filled: { events, filledInMs } };
 }
 
-/** Each on a system of its own, so that none is measured in the wake of another; with a broker's address all on that one. */
-export async function measureAll(seconds: number, natsUrl?: string): Promise<Figures> {
-  const on = async <T>(measure: (stage: Stage) => Promise<T>): Promise<T> => {
-    await using stage = await setStage(natsUrl);
-    return await measure(stage); // awaited here, or the stage is gone before it begins
-  };
-  // Notice first: it leaves nothing isolated. Ingest last: what it stores would keep the others busy.
-  const notice = await on((stage) => measureNotice(stage, seconds));
-  const decision = await on((stage) => measureDecision(stage));
-  const ingest = await on(({ system }) => measureIngest(system, seconds));
-  return { ingest, notice, decision };
+function noFigures(): Figures {
+  return { ingest: { bare: [], cordon: [] }, notice: { bare: [], notice: [] }, decision: [] };
+}
+
+async function addNotice({ notice: figures }: Figures, stage: Stage, seconds: number): Promise<void> {
+  const { bare, notice } = await measureNotice(stage, seconds);
+  figures.bare.push(...bare);
+  figures.notice.push(...notice);
+}
+
+async function addDecision({ decision }: Figures, stage: Stage): Promise<void> {
+  decision.push(...(await measureDecision(stage)));
+}
+
+async function addIngest({ ingest }: Figures, { system }: Stage, seconds: number): Promise<void> {
+  const { bare, cordon } = await measureIngest(system, seconds);
+  ingest.bare.push(...bare);
+  ingest.cordon.push(...cordon);
 }
 
 export function reportFull(
   { table, say }: Report,
-  empty: Figures,
-  full: Figures & { filledInMs: number; events: number },
+  { empty, full, filled }: { empty: Figures; full: Figures; filled: Filled },
 ): void {
   const [notices, decisions] = [
     [percentiles(empty.notice.notice), percentiles(full.notice.notice)],
     [percentiles(empty.decision), percentiles(full.decision)],
   ] as const;
   table(
-    `With ${full.events.toLocaleString('en')} events in the stream and ${(full.events / 100).toLocaleString('en')} open incidents`,
+    `With ${filled.events.toLocaleString('en')} events in the stream and ${(filled.events / 100).toLocaleString('en')} open incidents`,
     ['figure', 'empty', 'full', 'full of empty'],
     [
-      row('ingest, webhooks per second', empty.ingest.cordon, full.ingest.cordon),
+      row('ingest, webhooks per second', median(empty.ingest.cordon), median(full.ingest.cordon)),
       row('webhook to notice, p50 ms', notices[0].p50, notices[1].p50),
       row('webhook to notice, p99 ms', notices[0].p99, notices[1].p99),
       row('decision to isolation request, p50 ms', decisions[0].p50, decisions[1].p50),
@@ -60,7 +83,7 @@ export function reportFull(
     ],
   );
   say('');
-  say(`Filled in ${round(full.filledInMs / 1000, 0)} s with events of about 3 KB, past the services.`);
+  say(`Filled in ${round(filled.filledInMs / 1000, 0)} s with events of about 3 KB, past the services.`);
 }
 
 function row(name: string, before: number, after: number): string[] {

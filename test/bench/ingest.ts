@@ -4,12 +4,13 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { freePort, type System } from '@cordon/sandbox';
 import { eventually } from '../e2e/person.ts';
-import { aWebhook, percentile, throughput } from './load.ts';
-import { type Report, round } from './report.ts';
+import { aWebhook, throughput } from './load.ts';
+import { median, type Report, round } from './report.ts';
 import { SECRET } from './stage.ts';
 
-export type IngestFigures = { bare: number; cordon: number };
-const TURNS = 5;
+/** Per second, turn by turn. */
+export type IngestFigures = { bare: number[]; cordon: number[] };
+const TURNS = 3;
 const CONNECTIONS = 32;
 
 /** (a) Cordon's ingest against the least that could be called a receiver, turn by turn in one run; nothing else runs. */
@@ -24,17 +25,18 @@ export async function measureIngest(system: System, seconds: number): Promise<In
     throughput(url, next, { connections: CONNECTIONS, seconds: forSeconds });
 
   for (const url of [bare.url, system.ingestUrl]) await rate(url, 3); // warm
-  const rates: { bare: number[]; cordon: number[] } = { bare: [], cordon: [] };
+  const rates: IngestFigures = { bare: [], cordon: [] };
   for (let turn = 0; turn < TURNS; turn++) {
     rates.bare.push(await rate(bare.url, seconds / 2));
     rates.cordon.push(await rate(system.ingestUrl, seconds / 2));
   }
-  return { bare: percentile(rates.bare, 0.5), cordon: percentile(rates.cordon, 0.5) };
+  return rates;
 }
 
-export function reportIngest({ table }: Report, { bare, cordon }: IngestFigures): void {
+export function reportIngest({ table }: Report, figures: IngestFigures): void {
+  const [bare, cordon] = [median(figures.bare), median(figures.cordon)];
   table(
-    `Webhooks per second (${CONNECTIONS} in flight, ${TURNS} turns each, median)`,
+    `Webhooks per second (${CONNECTIONS} in flight, ${figures.bare.length} turns each, median)`,
     ['receiver', 'per second', 'of the bare one'],
     [
       [

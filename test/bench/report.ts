@@ -27,6 +27,10 @@ export function percentiles(values: number[]): { p50: number; p95: number; p99: 
   return { p50: percentile(values, 0.5), p95: percentile(values, 0.95), p99: percentile(values, 0.99) };
 }
 
+export function median(values: number[]): number {
+  return percentile(values, 0.5);
+}
+
 export function triple(values: number[]): string[] {
   return Object.values(percentiles(values)).map((value) => round(value));
 }

@@ -5,7 +5,7 @@ import { startMailSink } from './mail-sink.ts';
 import { type SlackClock, startSlackClock } from './slack-clock.ts';
 
 export const SECRET = 'bench-secret-that-is-long-enough';
-const SENSORS = 150;
+const SENSORS = 210;
 /** Every machine may be cut off. */
 const POLICY = `
 tiers: [{ name: one }]

@@ -52,12 +52,13 @@ export async function consume<T>(
     let matter = directly(delivery, spec);
     const isRedrive = delivery.info.stream !== spec.stream;
     /** Made when something is said, which is seldom: for every message it would take as long as reading it. */
+    let child: Logger | undefined;
     const bound = (): Logger =>
-      log.child(
+      (child ??= log.child(
         isRedrive
           ? { consumer: spec.name, seq: matter.message.seq, redrive: delivery.seq }
           : { consumer: spec.name, seq: delivery.seq, attempt: deliveryCount },
-      );
+      ));
     try {
       matter = await find();
       const value = decodeOrGiveUp(matter.message, decode);
@@ -141,7 +142,9 @@ function directly(delivery: JsMsg, spec: ConsumerSpec): Matter {
       seq,
       subject,
       data,
-      header: delivery.headers ?? headers(),
+      get header() {
+        return delivery.headers ?? headers(); // read when asked for: most messages were read by another consumer already
+      },
       string: () => delivery.string(),
       json: () => delivery.json(),
     },

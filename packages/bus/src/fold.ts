@@ -69,11 +69,11 @@ export function eventIn(message: LogMessage): StoredEvent {
   return { ...decodeEvent((name) => message.header.get(name), message.string()), seq: message.seq };
 }
 
-export function entryOf(message: LogMessage, read = eventIn): Entry {
+export function entryOf(message: LogMessage): Entry {
   const isFirst = message.header.get(FIRST_HEADER) !== '';
   const entry = { seq: message.seq, bytes: message.data.length, isFirst };
   try {
-    return { ...entry, event: read(message) };
+    return { ...entry, event: eventIn(message) };
   } catch {
     return { ...entry, event: undefined };
   }

@@ -35,7 +35,7 @@ export interface RecentEvents {
 }
 
 export function recentEvents(js: JetStreamClient, log: Logger): RecentEvents {
-  const read = new LRUCache<number, StoredEvent>({ max: KEPT });
+  const read = new LRUCache<number, Entry>({ max: KEPT });
   const entries = new Map<number, Entry & { key: string }>();
   const waiting = new Set<() => void>();
   const listeners: Listener[] = [];
@@ -44,16 +44,23 @@ export function recentEvents(js: JetStreamClient, log: Logger): RecentEvents {
   let messages: Awaited<ReturnType<typeof listen>> | undefined;
   let stopped = false;
 
-  function eventOf(message: LogMessage): StoredEvent {
-    const event = read.get(message.seq) ?? eventIn(message);
-    read.set(message.seq, event);
-    return event;
+  function entryIn(message: LogMessage): Entry {
+    const entry = read.get(message.seq) ?? entryOf(message);
+    read.set(message.seq, entry);
+    return entry;
   }
 
   function arrived(message: JsMsg): void {
-    const { seq, data, subject, headers: header = headers() } = message;
+    const { seq, data, subject } = message;
     const endpoint = parseSubject(subject)?.endpoint;
-    const entry = entryOf({ seq, data, header, string: () => message.string() }, eventOf);
+    const entry = entryIn({
+      seq,
+      data,
+      get header() {
+        return message.headers ?? headers(); // read when asked for: a consumer may have read the message already
+      },
+      string: () => message.string(),
+    });
     const key = endpoint ? endpointKey(endpoint) : '';
     entries.set(seq, { ...entry, key });
     newest = seq;
@@ -106,7 +113,7 @@ export function recentEvents(js: JetStreamClient, log: Logger): RecentEvents {
       messages = await listen();
       void keepListening();
     },
-    read: eventOf,
+    read: (message) => entryIn(message).event ?? eventIn(message), // which throws, and says why
 
     listen: (listener) => void listeners.push(listener),
     unbrokenSince: () => (messages === undefined ? undefined : breaks),

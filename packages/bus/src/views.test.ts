@@ -17,6 +17,19 @@ test('an older view never replaces a newer one', () => {
   expect(views.get(endpoint)).toBeUndefined();
 });
 
+test('a view that is kept up to date stays so when the log was asked meanwhile', () => {
+  const views = createViews();
+  const endpoint = anEndpoint();
+  views.set({ view: aView(endpoint, 7), bytes: 10, liveSince: 3 });
+  views.set({ view: aView(endpoint, 8), bytes: 10 });
+  expect(views.get(endpoint)).toMatchObject({ view: { seq: 8 }, liveSince: 3 });
+  views.set({ view: aView(endpoint, 9), bytes: 10, liveSince: 4 }); // begun anew after a break
+  expect(views.get(endpoint)).toMatchObject({ liveSince: 4 });
+  views.forget(endpoint);
+  views.set({ view: aView(endpoint, 9), bytes: 10 });
+  expect(views.get(endpoint)?.liveSince).toBeUndefined();
+});
+
 test('what is kept elsewhere is let go, what ended after it is not', () => {
   const views = createViews();
   const endpoint = anEndpoint();

@@ -15,6 +15,7 @@ type Folded = { view: View; bytes: number; liveSince?: number | undefined };
  */
 export interface Views {
   get(endpoint: Endpoint): Folded | undefined;
+  /** Keeps a view, unless a newer one is kept. */
   set(folded: Folded): void;
   /** Folds what just happened into a view that is kept up to date: one that is known, or that of a new machine. */
   advance(key: string, entry: Entry, liveSince: number | undefined): void;
@@ -34,7 +35,9 @@ export function createViews(): Views {
     set(folded) {
       const key = endpointKey(folded.view.endpoint);
       const known = kept.peek(key);
-      if (!known || known.view.seq <= folded.view.seq) kept.set(key, folded);
+      if (known && known.view.seq > folded.view.seq) return;
+      // One that was kept up to date has all that came so far, and so has whatever reaches further.
+      kept.set(key, { liveSince: known?.liveSince, ...folded });
     },
     advance(key, entry, liveSince) {
       const known = kept.peek(key) ?? unknownUntil(entry, liveSince);

@@ -82,9 +82,12 @@ function statementOf({ id, type, source, time, tenantId, endpointId, data }: Sig
 
 /** JSON with sorted keys and without undefined: the same value gives the same text, whoever wrote it. */
 export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) =>
-    typeof part === 'object' && part !== null && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : part,
-  );
+  return JSON.stringify(inOrder(value));
+}
+
+function inOrder(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(inOrder);
+  const parts = Object.entries(value).map(([key, part]): [string, unknown] => [key, inOrder(part)]);
+  return Object.fromEntries(parts.sort(([a], [b]) => (a < b ? -1 : 1)));
 }

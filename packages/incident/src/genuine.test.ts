@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { type CordonEvent, hasToBeSigned, signEvent } from '@cordon/contracts';
 import { aDetection, aDetectionRaised, stored } from '@cordon/contracts/builders';
 import { expect, test } from 'vitest';
@@ -48,6 +48,16 @@ test('what was signed counts, also with the key before', () => {
   expect(genuine(state, [own.publicKey])).toEqual(state);
   expect(genuine(state, [other.publicKey, own.publicKey])).toEqual(state);
   expect(genuine(NOTHING_HAPPENED, [own.publicKey])).toEqual(NOTHING_HAPPENED);
+});
+
+test('what was found about a question is no answer for other keys or another machine', () => {
+  const state = voted();
+  const [keys, others] = [[own.publicKey], [other.publicKey]];
+  expect(believed(state, keys).isForeign).toBeUndefined();
+  expect(believed(state, others).isForeign).toBe(true);
+  const moved = { ...state, incident: { ...state.incident, endpointId: randomUUID() } };
+  expect(believed(moved, keys).isForeign).toBe(true);
+  expect(believed(state, keys).isForeign).toBeUndefined();
 });
 
 test('a vote counts only as it was given, by whom, and to the question it was given to', () => {

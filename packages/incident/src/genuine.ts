@@ -53,8 +53,20 @@ export function genuine(state: EndpointState, keys: readonly KeyObject[]): Endpo
   return incident?.question ? { ...state, incident: genuineIncident(incident, incident.question, keys) } : state;
 }
 
+/** Found once per question: incidents change around one, and signatures take long to check. */
+const found = new WeakMap<Question, { about: string; keys: readonly KeyObject[]; isGenuine: boolean }>();
+
+function isGenuineQuestion(incident: Incident, question: Question, keys: readonly KeyObject[]): boolean {
+  const about = [incident.tenantId, incident.endpointId, incident.id].join('/');
+  const known = found.get(question);
+  if (known?.about === about && known.keys === keys) return known.isGenuine;
+  const isGenuine = authenticityOf(requestedEvent(incident, question), keys) === 'authentic';
+  found.set(question, { about, keys, isGenuine });
+  return isGenuine;
+}
+
 function genuineIncident(incident: Incident, question: Question, keys: readonly KeyObject[]): Incident {
-  if (authenticityOf(requestedEvent(incident, question), keys) !== 'authentic') {
+  if (!isGenuineQuestion(incident, question, keys)) {
     const { terms: _terms, rule: _rule, override: _override, ...rest } = question;
     return withVotes(incident, { ...rest, votes: [], isForeign: true });
   }

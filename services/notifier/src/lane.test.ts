@@ -31,6 +31,24 @@ test('sends back who would only hold a place', async () => {
   await expect(Promise.all(taken)).resolves.toHaveLength(5);
 });
 
+test('those that are sent back come one after the other, however many they are', async () => {
+  const lane = createLane({ burst: 1, perSecond: 1 });
+  for (let n = 0; n < 5; n++) void lane.take('later');
+  const delayOf = async (): Promise<number> =>
+    lane.take('later').then(
+      () => 0,
+      (error: { delayMs: number }) => error.delayMs,
+    );
+  const delays: number[] = [];
+  for (let n = 0; n < 60; n++) delays.push(await delayOf());
+  const inTurn = delays.slice(0, 20);
+  expect(inTurn[0]).toBeGreaterThanOrEqual(5000); // after those that wait
+  for (const [n, delayMs] of inTurn.entries())
+    expect(Math.abs(delayMs - (5 + n) * 1000)).toBeLessThanOrEqual(delayMs / 10);
+  for (const delayMs of delays.slice(30)) expect(delayMs).toBeGreaterThanOrEqual(30_000);
+  expect(Math.max(...delays)).toBeLessThanOrEqual(66_000);
+});
+
 test('a pause sends everybody back, those who wait already included', async () => {
   const lane = createLane({ burst: 1, perSecond: 1 });
   await lane.take('first');

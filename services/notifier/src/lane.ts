@@ -18,6 +18,8 @@ export interface Lane extends Pick<Backoff, 'failed' | 'succeeded'> {
 
 /** Waiting in the lane holds a place in the consumer, which the first message of the next incident may need. */
 const LATER_WAITING_MAX = 4;
+/** So long at most those are sent away for whom there was no turn; with more than come by in that time it is a matter of luck. */
+const SENT_AWAY_MAX_MS = 30_000;
 const PAUSED = 'the channel is paused';
 
 /** A token bucket with two queues; first messages overtake. A failure pauses the lane for everybody. */
@@ -27,6 +29,8 @@ export function createLane({ burst, perSecond }: { burst: number; perSecond: num
   let tokens = burst;
   let filledAt = Date.now();
   let timer: NodeJS.Timeout | undefined;
+  /** When the last one of those that were sent away comes back. */
+  let comesBackAt = 0;
 
   function fill(): void {
     const now = Date.now();
@@ -57,12 +61,22 @@ export function createLane({ burst, perSecond }: { burst: number; perSecond: num
     if (remainingMs > 0) throw later(remainingMs, PAUSED);
   }
 
+  /** One after the other, as fast as turns come: many that come back in vain would keep the process from new messages. */
+  function comeBackInMs(): number {
+    const now = Date.now();
+    const turnMs = 1000 / perSecond;
+    comesBackAt = Math.max(comesBackAt, now + waiting.later.length * turnMs) + turnMs;
+    if (comesBackAt - now < SENT_AWAY_MAX_MS) return comesBackAt - now;
+    comesBackAt = now + SENT_AWAY_MAX_MS;
+    return SENT_AWAY_MAX_MS * (1 + Math.random());
+  }
+
   return {
     check,
     async take(priority) {
       check();
       if (priority === 'later' && waiting.later.length >= LATER_WAITING_MAX) {
-        throw later(2000 + Math.random() * 3000, 'others are waiting to post already');
+        throw later(comeBackInMs(), 'others are waiting to post already');
       }
       await new Promise<void>((go, fail) => {
         waiting[priority].push({ go, fail });

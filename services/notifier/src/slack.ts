@@ -1,9 +1,9 @@
 import {
-  type ChatPostMessageArguments,
   type KnownBlock,
   LogLevel,
-  WebClient,
   type Logger as SlackLogger,
+  type WebAPICallResult,
+  WebClient,
 } from '@slack/web-api';
 import type { Logger } from '@cordon/service';
 import { slackFetch } from './slack-fetch.ts';
@@ -63,40 +63,40 @@ export function connectSlack(options: { token: string; channel: string; apiUrl: 
     return botId;
   }
 
+  /** Blocks and metadata go as the text that they become: the client copies objects once more, for a log nobody reads. */
+  function write(
+    method: 'chat.postMessage' | 'chat.update',
+    { text, blocks }: SlackContent,
+    mark: SlackMark | undefined,
+    more: Record<string, unknown>,
+  ): Promise<WebAPICallResult> {
+    const message = {
+      channel,
+      text,
+      ...(blocks && { blocks: JSON.stringify(blocks) }),
+      ...(mark && { metadata: JSON.stringify(metadataOf(mark)) }),
+      link_names: false,
+      parse: 'none',
+      ...more,
+    };
+    return call(method, () => client.apiCall(method, message));
+  }
+
   return {
     channel,
 
     async post({ loud, ...content }, mark, threadTs) {
-      const message: ChatPostMessageArguments = {
-        channel,
-        ...content,
-        ...(threadTs !== undefined &&
-          (loud ? { thread_ts: threadTs, reply_broadcast: true } : { thread_ts: threadTs })),
-        ...(mark && { metadata: metadataOf(mark) }),
+      const answer = await write('chat.postMessage', content, mark, {
+        ...(threadTs !== undefined && { thread_ts: threadTs, ...(loud && { reply_broadcast: true }) }),
         unfurl_links: false,
         unfurl_media: false,
-        link_names: false,
-        parse: 'none',
-      };
-      const { ts } = await call('chat.postMessage', () => client.chat.postMessage(message));
-      if (ts === undefined)
+      });
+      if (!('ts' in answer) || typeof answer.ts !== 'string')
         throw new SlackCallError('chat.postMessage', { kind: 'unknown', reason: 'no ts' }, undefined);
-      return ts;
+      return answer.ts;
     },
 
-    async update(ts, { text, blocks }, mark) {
-      await call('chat.update', () =>
-        client.chat.update({
-          channel,
-          ts,
-          text,
-          ...(blocks && { blocks }),
-          metadata: metadataOf(mark),
-          link_names: false,
-          parse: 'none',
-        }),
-      );
-    },
+    update: async (ts, content, mark) => void (await write('chat.update', content, mark, { ts })),
 
     async find(mark, { from, to }, threadTs) {
       const own = await ownBotId();
