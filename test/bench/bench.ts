@@ -11,7 +11,8 @@ import { createReport, round } from './report.ts';
 import { setStage } from './stage.ts';
 
 // `npm run bench`: the figures, each beside a baseline of the same run. Nothing is asserted: it prints them, and a run of
-// everything keeps them. While working: `--only notice,decision`.
+// everything keeps them. While working: `--only notice,decision`. The script in package.json keeps this process's own garbage
+// collection short: the load, the clocks and LimaCharlie's stand-in are in it, and their pauses are not Cordon's.
 
 const { values } = parseArgs({
   options: {

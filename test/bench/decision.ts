@@ -10,6 +10,7 @@ const DECISIONS_PER_PERSON = 10;
 /** What runs often is compiled in the first ones, which is work of its own. */
 const WARM_UP = 60;
 const PER_SECOND = 5;
+const INTERVAL_MS = 1000 / PER_SECOND;
 
 /** (c) From a person's POST to the isolation request arriving at LimaCharlie, in milliseconds. */
 export async function measureDecision({ system, oid, sensors }: Stage): Promise<number[]> {
@@ -30,7 +31,9 @@ export async function measureDecision({ system, oid, sensors }: Stage): Promise<
   const latencies: number[] = [];
   const begin = performance.now();
   for (const [index, id] of (await questionsOf(first, sensors)).entries()) {
-    await delay(Math.max(0, begin + (index * 1000) / PER_SECOND - performance.now()));
+    // Not in step with what the services do every second.
+    const at = begin + (index + Math.random() / 2) * INTERVAL_MS;
+    await delay(Math.max(0, at - performance.now()));
     const person = people[index % people.length] ?? first;
     const { fields } = (await person.get(`/approvals/${id}`)).form(/review/);
     const known = limaCharlie.calls.isolation.length;

@@ -6,6 +6,8 @@ import { type SlackClock, startSlackClock } from './slack-clock.ts';
 
 export const SECRET = 'bench-secret-that-is-long-enough';
 const SENSORS = 210;
+/** Not all of a fleet can be cut off twice, and stages may share a broker. */
+const FLEET = 2 * SENSORS;
 /** Every machine may be cut off. */
 const POLICY = `
 tiers: [{ name: one }]
@@ -23,7 +25,7 @@ export interface Stage extends AsyncDisposable {
 
 /** On a broker of its own, or on one that has seen something. */
 export async function setStage(natsUrl?: string): Promise<Stage> {
-  const sensors = Array.from({ length: SENSORS }, (_, index) => ({
+  const fleet = Array.from({ length: FLEET }, (_, index) => ({
     sid: randomUUID(),
     hostname: `bench-host-known-${index}`,
   }));
@@ -31,7 +33,7 @@ export async function setStage(natsUrl?: string): Promise<Stage> {
   const mail = await startMailSink();
   const policy = await policyFile(POLICY);
   const system = await startSystem({
-    sensors,
+    sensors: fleet,
     env: {
       LIMACHARLIE_WEBHOOK_SECRETS: SECRET,
       LOG_LEVEL: 'warn',
@@ -55,7 +57,13 @@ export async function setStage(natsUrl?: string): Promise<Stage> {
   try {
     await Promise.all(Object.values(system.services).map((service) => service.ready(60_000)));
     if (!system.limaCharlie) throw new Error('no stand-in');
-    return { system, slack, oid: system.limaCharlie.oid, sensors, [Symbol.asyncDispose]: close };
+    return {
+      system,
+      slack,
+      oid: system.limaCharlie.oid,
+      sensors: fleet.slice(0, SENSORS),
+      [Symbol.asyncDispose]: close,
+    };
   } catch (error) {
     await close();
     throw error;

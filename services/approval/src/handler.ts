@@ -72,7 +72,9 @@ export function actOnDeadline(bus: Pick<Bus, 'log'>, fallback: () => Terms): Han
 
 /** How long the snapshot of a machine waits for more of its events. */
 const MORE_COMES_MS = 90;
-/** How a question begins, which takes several events. All else is kept at once, because the list of incidents shows it. */
+/** What the list of incidents shows waits less: that nobody sees, and what a decision causes first finds the processor free. */
+const SHOWN_WITHIN_MS = 25;
+/** How a question begins, which takes several events. */
 const CAN_WAIT = new Set<StoredEvent['type']>([
   'detection.raised',
   'approval.requested',
@@ -88,7 +90,8 @@ export function keepSnapshots(bus: Bus): Handler<StoredEvent> {
   const due = new Map<string, { reach: number; hurry: () => void; kept: Promise<void> }>();
 
   function begin(event: StoredEvent, machine: string) {
-    const { promise: hurried, resolve: hurry } = Promise.withResolvers<void>();
+    const { promise: hurried, resolve } = Promise.withResolvers<void>();
+    const hurry = (): void => void setTimeout(resolve, SHOWN_WITHIN_MS);
     const turn = { reach: event.seq, hurry, kept: keepSoon() };
     due.set(machine, turn);
     return turn;

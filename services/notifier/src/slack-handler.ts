@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type EndpointLog, type Handler, PermanentError } from '@cordon/bus';
 import type { StoredEvent } from '@cordon/contracts';
 import type { Incident } from '@cordon/incident';
@@ -16,6 +17,8 @@ import { type Slack, SlackCallError } from './slack.ts';
 type Parts = { slack: Slack; log: EndpointLog; postOnce: PostOnce; lanes: Lanes; publicUrl: string };
 
 const UPDATE_PAUSE_MS = 2000;
+/** A decision is acted on within milliseconds: the machine goes first, and one look then tells Slack of both. */
+const ACTED_ON_WITHIN_MS = 25;
 /** A long thread is written in several turns, so that newer events of the machine get theirs. */
 const REPLIES_PER_TURN = 4;
 
@@ -32,6 +35,7 @@ export function tellSlackOnNews({ slack, log: endpointLog, postOnce, lanes, publ
   return async (event, { log, redelivered }) => {
     questions.arrived(event);
     if (progress.covers(event, redelivered)) return;
+    if (event.type === 'approval.decided' && !redelivered) await delay(ACTED_ON_WITHIN_MS);
     await inTurn(`${event.tenantId}/${event.endpointId}`, async () => {
       if (progress.covers(event, redelivered)) return;
       using question = questions.expect(event); // before the look into the log, so that it cannot come unseen
