@@ -10,7 +10,7 @@ import { SECRET } from './stage.ts';
 
 /** Per second, turn by turn. */
 export type IngestFigures = { bare: number[]; cordon: number[] };
-const TURNS = 3;
+const TURNS = 5;
 const CONNECTIONS = 32;
 
 /** (a) Cordon's ingest against the least that could be called a receiver, turn by turn in one run; nothing else runs. */
