@@ -51,8 +51,8 @@ export async function consume<T>(
     const { deliveryCount } = delivery.info;
     let matter = directly(delivery, spec);
     const isRedrive = delivery.info.stream !== spec.stream;
-    /** Made when something is said, which is seldom: for every message it would take as long as reading it. */
     let child: Logger | undefined;
+    /** Made when something is said, which is seldom: for every message it would take as long as reading it. */
     const bound = (): Logger =>
       (child ??= log.child(
         isRedrive
