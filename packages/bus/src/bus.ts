@@ -4,6 +4,7 @@ import type { KV } from '@nats-io/kv';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import './answered-requests.ts';
 import { auditLog, type AuditLog } from './audit-log.ts';
 import { consume, type ConsumeParts, type Handler } from './consume.ts';
 import { endpointLog, type EndpointLog } from './endpoint-log.ts';
