@@ -4,7 +4,7 @@ import { measureDecision } from './decision.ts';
 import { fill } from './fill.ts';
 import { type IngestFigures, measureIngest } from './ingest.ts';
 import { measureNotice, type NoticeFigures } from './notice.ts';
-import { median, percentiles, type Report, round } from './report.ts';
+import { median, percentiles, type Report, round, typicalOf } from './report.ts';
 import { setStage, type Stage } from './stage.ts';
 
 /** (a), (b) and (c). */
@@ -31,50 +31,31 @@ export async function measureBoth(
 
 /** Each on services of its own, so that none is measured in the wake of another; with a broker's address all on that one. */
 async function measureAll(seconds: number, natsUrl?: string): Promise<Figures> {
-  const figures = noFigures();
-  // Notice first: it leaves nothing isolated. Ingest last: the others would have to catch up with what it stores.
-  for (const measure of [addNotice, addNotice, addDecision, addDecision, addIngest]) {
+  async function onStage<T>(measure: (stage: Stage) => Promise<T>): Promise<T> {
     await using stage = await setStage(natsUrl);
-    await measure(figures, stage, seconds);
+    return await measure(stage);
   }
-  return figures;
-}
-
-function noFigures(): Figures {
-  return { ingest: { bare: [], cordon: [] }, notice: { bare: [], notice: [] }, decision: [] };
-}
-
-async function addNotice({ notice: figures }: Figures, stage: Stage, seconds: number): Promise<void> {
-  const { bare, notice } = await measureNotice(stage, seconds);
-  figures.bare.push(...bare);
-  figures.notice.push(...notice);
-}
-
-async function addDecision({ decision }: Figures, stage: Stage): Promise<void> {
-  decision.push(...(await measureDecision(stage)));
-}
-
-async function addIngest({ ingest }: Figures, { system }: Stage, seconds: number): Promise<void> {
-  const { bare, cordon } = await measureIngest(system, seconds);
-  ingest.bare.push(...bare);
-  ingest.cordon.push(...cordon);
+  // Notice first: it leaves nothing isolated. Ingest last: the others would have to catch up with what it stores.
+  const notice = await onStage((stage) => measureNotice(stage, seconds));
+  const decision = [await onStage(measureDecision), await onStage(measureDecision)].flat();
+  const ingest = await onStage(({ system }) => measureIngest(system, seconds));
+  return { ingest, notice, decision };
 }
 
 export function reportFull(
   { table, say }: Report,
   { empty, full, filled }: { empty: Figures; full: Figures; filled: Filled },
 ): void {
-  const [notices, decisions] = [
-    [percentiles(empty.notice.notice), percentiles(full.notice.notice)],
-    [percentiles(empty.decision), percentiles(full.decision)],
-  ] as const;
+  const decisions = [percentiles(empty.decision), percentiles(full.decision)] as const;
+  const notices = (share: number) =>
+    [typicalOf(empty.notice.notice, share), typicalOf(full.notice.notice, share)] as const;
   table(
     `With ${filled.events.toLocaleString('en')} events in the stream and ${(filled.events / 100).toLocaleString('en')} open incidents`,
     ['figure', 'empty', 'full', 'full of empty'],
     [
       row('ingest, webhooks per second', median(empty.ingest.cordon), median(full.ingest.cordon)),
-      row('webhook to notice, p50 ms', notices[0].p50, notices[1].p50),
-      row('webhook to notice, p99 ms', notices[0].p99, notices[1].p99),
+      row('webhook to notice, p50 ms', ...notices(0.5)),
+      row('webhook to notice, p99 ms', ...notices(0.99)),
       row('decision to isolation request, p50 ms', decisions[0].p50, decisions[1].p50),
       row('decision to isolation request, p99 ms', decisions[0].p99, decisions[1].p99),
     ],

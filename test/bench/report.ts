@@ -27,6 +27,15 @@ export function percentiles(values: number[]): { p50: number; p95: number; p99: 
   return { p50: percentile(values, 0.5), p95: percentile(values, 0.95), p99: percentile(values, 0.99) };
 }
 
+/** The same of the turns of one run, where the machine was not equally fast in all of them. */
+export function typical(turns: number[][]): string[] {
+  return [0.5, 0.95, 0.99].map((share) => round(typicalOf(turns, share)));
+}
+
+export function typicalOf(turns: number[][], share: number): number {
+  return median(turns.map((turn) => percentile(turn, share)));
+}
+
 export function median(values: number[]): number {
   return percentile(values, 0.5);
 }
