@@ -88,6 +88,6 @@ export function canonicalJson(value: unknown): string {
 function inOrder(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(inOrder);
-  const parts = Object.entries(value).map(([key, part]): [string, unknown] => [key, inOrder(part)]);
-  return Object.fromEntries(parts.sort(([a], [b]) => (a < b ? -1 : 1)));
+  const keys = Object.keys(value).sort();
+  return Object.fromEntries(keys.map((key) => [key, inOrder(Reflect.get(value, key))]));
 }

@@ -35,12 +35,15 @@ test('cuts visibly, never inside a character or an entity', () => {
   expect(cut('abcde', 4)).toBe('abc…');
   expect(cut('a😀😀', 4)).toBe('a😀…');
   expect(mrkdwn('a&b', 5)).toBe('a…');
+  expect(mrkdwn('a&b', 7)).toBe('a&amp;b');
   expect(mrkdwn('<'.repeat(100), 40).length).toBeLessThanOrEqual(40);
 });
 
 test('counts for Slack what Slack may count', () => {
   expect(cutForSlack('&'.repeat(10), 26)).toBe('&&&&&…');
   expect(cutForSlack('aaaa', 4)).toBe('aaaa');
+  expect(cutForSlack('&&', 10)).toBe('&&');
+  expect(cutForSlack('&&', 9)).toBe('&…');
 });
 
 test('defangs what a client would link', () => {

@@ -14,14 +14,16 @@ export function manyLines(value: string): string {
 
 /** At most `max` UTF-16 units, a cut marked with `…`. Never splits a character. */
 export function cut(value: string, max: number): string {
-  return fit(value, max, (character) => character);
+  return value.length <= max ? value : fit(value, max, (character) => character);
 }
 
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
 const escapeForSlack = (character: string): string => ENTITIES[character] ?? character;
+const escapedForSlack = (value: string): string => value.replace(/[&<>]/gu, escapeForSlack);
 
 /** Like `cut`, but counts `&`, `<` and `>` as the entities that Slack may count. For plain and rich text. */
 export function cutForSlack(value: string, max: number): string {
+  if (escapedForSlack(value).length <= max) return value;
   return fit(
     value,
     max,
@@ -32,7 +34,9 @@ export function cutForSlack(value: string, max: number): string {
 
 /** One line for a mrkdwn text: Slack's three control characters escaped, so that nothing in it mentions or links. */
 export function mrkdwn(value: string, max: number): string {
-  return fit(defang(oneLine(value)), max, escapeForSlack);
+  const line = defang(oneLine(value));
+  const escaped = escapedForSlack(line);
+  return escaped.length <= max ? escaped : fit(line, max, escapeForSlack);
 }
 
 /** URLs that nobody clicks by accident and no client turns into links. */
@@ -43,7 +47,7 @@ export function defang(value: string): string {
     .replace(/\bwww\./giu, 'www[.]');
 }
 
-/** Writes piece by piece while there is room, keeping the last place where the `…` still fits. */
+/** Writes a value that is too long piece by piece while there is room, keeping the last place where the `…` still fits. */
 function fit(
   value: string,
   max: number,
