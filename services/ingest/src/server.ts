@@ -71,8 +71,9 @@ export async function serveWebhooks(options: WebhookServerOptions): Promise<Webh
     return reply.code(status).send({ error: refusal, message });
   }
 
-  app.addHook('onRequest', async (request, reply) => {
-    if (request.is404) await refuse(reply, request.url.split('?')[0] === PATH ? 'method_not_allowed' : 'not_found');
+  app.addHook('onRequest', (request, reply, done) => {
+    if (!request.is404) done();
+    else refuse(reply, request.url.split('?')[0] === PATH ? 'method_not_allowed' : 'not_found');
   });
   app.setErrorHandler((error, _request, reply) => {
     const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
@@ -87,13 +88,13 @@ export async function serveWebhooks(options: WebhookServerOptions): Promise<Webh
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
   /** What can be said before the body is read. */
-  async function checkHeaders({ headers }: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
-    if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) {
-      return refuse(reply, 'length_required');
-    }
+  function checkHeaders({ headers }: FastifyRequest, reply: FastifyReply, done: () => void): void {
     const packing = packingOf(headers['content-type'] ?? '', headers['content-encoding'] ?? '');
-    if ('refusal' in packing) return refuse(reply, packing.refusal);
-    return signatureIn(headers) === undefined ? unauthorized(reply) : undefined;
+    if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) {
+      refuse(reply, 'length_required');
+    } else if ('refusal' in packing) refuse(reply, packing.refusal);
+    else if (signatureIn(headers) === undefined) unauthorized(reply);
+    else done();
   }
 
   function unauthorized(reply: FastifyReply): FastifyReply {
