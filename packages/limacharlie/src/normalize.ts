@@ -4,7 +4,7 @@ import { attacksOf } from './attack.ts';
 import { createCutter } from './cut.ts';
 import { isIsolatable, platformName, platformOf, platformOfSource } from './platform.ts';
 import { processOf } from './process.ts';
-import { DetectionRecord } from './record.ts';
+import { readRecord } from './record.ts';
 
 /** What became of a record: a valid detection, or a sentence that says what is missing and where. */
 export type Normalized = { detection: Detection } | { problem: string };
@@ -39,9 +39,9 @@ const Address = z.union([z.ipv4(), z.ipv6()]).optional().catch(undefined);
  * `event-time-unreadable` (the endpoint's clock said something that is no time).
  */
 export function normalize(record: unknown, raw: RawRecord, receivedAt: Date): Normalized {
-  const read = DetectionRecord.safeParse(record);
-  if (!read.success) return { problem: 'The record is not a JSON object, so it is no LimaCharlie detection.' };
-  const { cat, routing, detect_id, detect_mtd, source_rule, rule_tags, ...rest } = read.data;
+  const read = readRecord(record);
+  if (!read) return { problem: 'The record is not a JSON object, so it is no LimaCharlie detection.' };
+  const { cat, routing, detect_id, detect_mtd, source_rule, rule_tags, ...rest } = read;
   if (cat === undefined) {
     return { problem: '`cat` is missing, so this is no detection: the output has to be of type `detect`.' };
   }
@@ -54,8 +54,8 @@ export function normalize(record: unknown, raw: RawRecord, receivedAt: Date): No
 
   const cut = createCutter();
   const platform = platformOf(routing.plat) ?? platformOfSource(rest.source);
-  const process = processOf(read.data, platformName(platform), cut);
-  const attacks = cut.list(attacksOf([...(detect_mtd?.tags ?? []), ...rule_tags]), 32);
+  const process = processOf(read, platformName(platform), cut);
+  const attacks = cut.list(attacksOf([...detect_mtd.tags, ...rule_tags]), 32);
   const sensorTags = cut.list(
     routing.tags.map((tag) => cut.text(tag, 128)),
     MOST_LABELS,
@@ -66,11 +66,11 @@ export function normalize(record: unknown, raw: RawRecord, receivedAt: Date): No
     uid: sha256(['limacharlie', oid, detect_id ?? raw.sha256].join('\n')),
     time: times.time,
     start_time: times.startTime,
-    ...severityOf(detect_mtd?.level, rest.priority),
+    ...severityOf(detect_mtd.level, rest.priority),
     finding_info: {
       uid: cut.text(detect_id ?? raw.sha256, 128),
       title: cut.text(cat, 512),
-      desc: cut.text(detect_mtd?.description, 8192),
+      desc: cut.text(detect_mtd.description, 8192),
       src_url: rest.link,
       // LimaCharlie docs call `source` the rule's origin; in real bodies it is the AgentID, so only the rule names it.
       analytic: source_rule === undefined ? undefined : { type_id: 1, name: cut.text(source_rule, 512) },

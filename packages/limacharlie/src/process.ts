@@ -22,7 +22,7 @@ const HASH_ALGORITHMS: ReadonlyMap<number, 1 | 2 | 3> = new Map([
 
 type Process = Detection['evidences'][number]['process'];
 type File = NonNullable<Process>['file'];
-type ProcessFields = NonNullable<DetectionRecord['event']['PARENT']>;
+type ProcessFields = DetectionRecord['event']['PARENT'];
 
 /**
  * The process an event is about, with its parent; nothing where the event tells of none.
@@ -30,7 +30,7 @@ type ProcessFields = NonNullable<DetectionRecord['event']['PARENT']>;
  * it is the parent's, and where that is missing too there is no user.
  */
 export function processOf({ event, routing }: DetectionRecord, platform: string, cut: Cutter): Process {
-  const { PARENT = {} } = event;
+  const { PARENT } = event;
   const process = describe({ ...event, USER_NAME: event.USER_NAME ?? PARENT.USER_NAME }, routing.this, platform, cut);
   const parent = describe(
     { ...PARENT, PROCESS_ID: PARENT.PROCESS_ID ?? event.PARENT_PROCESS_ID },

@@ -1,62 +1,99 @@
 import { z } from 'zod';
 
-/*
- * A detection as LimaCharlie delivers it, read so that an odd field never fails the record: what is not of the expected
- * type counts as absent, and so does "". Real bodies nest the triggering record (`detect.event`, `detect.routing`); the
- * vendor's documentation shows `detect` as the bare event. Both are read.
+const Link = z
+  .url({ protocol: /^https$/ })
+  .optional()
+  .catch(undefined);
+
+export type DetectionRecord = NonNullable<ReturnType<typeof readRecord>>;
+
+/**
+ * The fields of a detection record that Cordon uses, as LimaCharlie delivers it; see limacharlie docs, "Stream Structures"
+ * and "routing". Nothing where the record is no object. An odd field never fails the record: what is not of the expected
+ * type counts as absent, and so does "". That leaves a schema nothing to check, and it would take ten times as long.
+ *
+ * Real bodies nest the triggering record (`detect.event`, `detect.routing`); the vendor's documentation shows `detect` as
+ * the bare event. Both are read.
  */
-const text = z.string().min(1).optional().catch(undefined);
-const whole = z.int().optional().catch(undefined);
-const texts = z
-  .array(z.unknown())
-  .transform((items) => items.filter((item): item is string => typeof item === 'string' && item !== ''))
-  .catch([])
-  .default([]);
-const object = <Shape extends z.ZodRawShape>(shape: Shape) => z.object(shape).optional().catch(undefined);
+export function readRecord(record: unknown) {
+  if (!isObject(record)) return undefined;
+  const detect = objectOf(record['detect']);
+  const metadata = objectOf(record['detect_mtd']);
+  return {
+    cat: text(record['cat']),
+    detect_id: text(record['detect_id']),
+    detect_mtd: {
+      description: text(metadata['description']),
+      level: text(metadata['level']),
+      tags: texts(metadata['tags']),
+    },
+    gen_time: record['gen_time'],
+    link: Link.parse(record['link']),
+    priority: whole(record['priority']),
+    rule_tags: texts(record['rule_tags']),
+    source: text(record['source']),
+    source_rule: text(record['source_rule']),
+    event: eventIn(isObject(detect['event']) ? detect['event'] : detect),
+    routing: routingIn(isObject(record['routing']) ? record['routing'] : objectOf(detect['routing'])),
+  };
+}
 
-const processFields = { PROCESS_ID: whole, COMMAND_LINE: text, FILE_PATH: text, HASH: text, USER_NAME: text };
-const eventFields = {
-  ...processFields,
-  PARENT_PROCESS_ID: whole,
-  PARENT: object({ ...processFields, THIS_ATOM: text }),
-};
-const routing = object({
-  oid: text,
-  sid: text,
-  event_id: text,
-  event_type: text,
-  event_time: z.unknown().optional(),
-  hostname: text,
-  int_ip: text,
-  ext_ip: text,
-  plat: z.unknown().optional(),
-  arch: whole,
-  this: text,
-  parent: text,
-  tags: texts,
-});
+type Fields = Record<string, unknown>;
 
-/** The fields of a detection record that Cordon uses; see limacharlie docs, "Stream Structures" and "routing". */
-export const DetectionRecord = z
-  .object({
-    cat: text,
-    detect: object({ ...eventFields, event: object(eventFields), routing }),
-    detect_id: text,
-    detect_mtd: object({ description: text, level: text, tags: texts }),
-    gen_time: z.unknown().optional(),
-    link: z
-      .url({ protocol: /^https$/ })
-      .optional()
-      .catch(undefined),
-    priority: whole,
-    routing,
-    rule_tags: texts,
-    source: text,
-    source_rule: text,
-  })
-  .transform(({ detect, routing, ...rest }) => ({
-    ...rest,
-    event: detect?.event ?? detect ?? {},
-    routing: routing ?? detect?.routing ?? { tags: [] },
-  }));
-export type DetectionRecord = z.infer<typeof DetectionRecord>;
+function eventIn(event: Fields) {
+  return {
+    ...processIn(event),
+    PARENT_PROCESS_ID: whole(event['PARENT_PROCESS_ID']),
+    PARENT: processIn(objectOf(event['PARENT'])),
+  };
+}
+
+function processIn(process: Fields) {
+  return {
+    PROCESS_ID: whole(process['PROCESS_ID']),
+    COMMAND_LINE: text(process['COMMAND_LINE']),
+    FILE_PATH: text(process['FILE_PATH']),
+    HASH: text(process['HASH']),
+    USER_NAME: text(process['USER_NAME']),
+    THIS_ATOM: text(process['THIS_ATOM']),
+  };
+}
+
+function routingIn(routing: Fields) {
+  return {
+    oid: text(routing['oid']),
+    sid: text(routing['sid']),
+    event_id: text(routing['event_id']),
+    event_type: text(routing['event_type']),
+    event_time: routing['event_time'],
+    hostname: text(routing['hostname']),
+    int_ip: text(routing['int_ip']),
+    ext_ip: text(routing['ext_ip']),
+    plat: routing['plat'],
+    arch: whole(routing['arch']),
+    this: text(routing['this']),
+    parent: text(routing['parent']),
+    tags: texts(routing['tags']),
+  };
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function objectOf(value: unknown): Fields {
+  return isObject(value) ? value : {};
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function texts(value: unknown): string[] {
+  if (!Array.isArray(value)) return [];
+  return value.filter((item): item is string => typeof item === 'string' && item !== '');
+}
+
+function whole(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isSafeInteger(value) ? value : undefined;
+}
