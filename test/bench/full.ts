@@ -17,7 +17,7 @@ const SETTLING_MS = 30_000;
 
 /**
  * (d) Whether (a), (b) and (c) hold when much has happened already. Figure by figure on an empty system and on a full one,
- * each time on services of its own, and twice where it takes long: the machine is not equally fast for long.
+ * each time on services of its own: the machine is not equally fast for long.
  */
 export async function measureBoth(
   seconds: number,
@@ -29,8 +29,9 @@ export async function measureBoth(
   const filledInMs = performance.now() - start;
   await delay(SETTLING_MS);
   const [empty, full] = [noFigures(), noFigures()];
-  // Notice first: it leaves nothing isolated. Ingest last: the others would have to catch up with what it stores.
-  for (const add of [addNotice, addDecision, addNotice, addDecision, addIngest]) {
+  // Decisions once, after the notices: what they isolate, the LimaCharlie of the next stage does not know, and the executor
+  // looks for it. Ingest last: the others would have to catch up with what it stores.
+  for (const add of [addNotice, addNotice, addDecision, addIngest]) {
     await broker.stop();
     await onStage(undefined, (stage) => add(empty, stage, seconds));
     await broker.restart();

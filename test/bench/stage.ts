@@ -5,7 +5,7 @@ import { startMailSink } from './mail-sink.ts';
 import { type SlackClock, startSlackClock } from './slack-clock.ts';
 
 export const SECRET = 'bench-secret-that-is-long-enough';
-const SENSORS = 210;
+const SENSORS = 360;
 /** Not all of a fleet can be cut off twice, and stages may share a broker. */
 const FLEET = 2 * SENSORS;
 /** Every machine may be cut off. */
