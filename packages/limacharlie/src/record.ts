@@ -10,7 +10,7 @@ export type DetectionRecord = NonNullable<ReturnType<typeof readRecord>>;
 /**
  * The fields of a detection record that Cordon uses, as LimaCharlie delivers it; see limacharlie docs, "Stream Structures"
  * and "routing". Nothing where the record is no object. An odd field never fails the record: what is not of the expected
- * type counts as absent, and so does "". That leaves a schema nothing to check, and it would take ten times as long.
+ * type counts as absent, and so does "". That leaves a schema nothing to check.
  *
  * Real bodies nest the triggering record (`detect.event`, `detect.routing`); the vendor's documentation shows `detect` as
  * the bare event. Both are read.
