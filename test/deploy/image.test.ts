@@ -5,7 +5,7 @@ import { glob, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { type Broker, freePort, NODE_FLAGS, startBroker } from '@cordon/sandbox';
+import { ALLOCATION, type Broker, freePort, NODE_FLAGS, startBroker } from '@cordon/sandbox';
 import { validate } from 'dockerfile-utils';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -63,6 +63,7 @@ describe.each(SERVICES)('the image of $name', (service) => {
 
   test('runs as it does in the tests', () => {
     expect(image.command).toEqual(['node', ...NODE_FLAGS, 'src/main.js']);
+    expect(image.env).toMatchObject(ALLOCATION);
   });
 
   test('listens for others, on the ports it exposes', () => {

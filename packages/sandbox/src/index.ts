@@ -8,6 +8,7 @@ export type { SlackMessage } from './slack-workspace.ts';
 export { startWindowsMachine, type WindowsMachine } from './windows.ts';
 export {
   freePort,
+  ALLOCATION,
   NODE_FLAGS,
   type ServiceName,
   SERVICES,

@@ -10,4 +10,4 @@ import { setFlagsFromString } from 'node:v8';
 // every start, and Node's compiler for that alone takes 18 MB, for good.
 enableCompileCache(fileURLToPath(new URL('../../../node_modules/.cache/cordon', import.meta.url)));
 setFlagsFromString('--semi-space-growth-factor=1');
-setFlagsFromString('--heap-growing-percent=100');
+setFlagsFromString('--heap-growing-percent=60');

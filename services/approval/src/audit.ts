@@ -1,9 +1,9 @@
 import type { KeyObject } from 'node:crypto';
-import { setImmediate as afterTheRest } from 'node:timers/promises';
 import { audited, type Head, lineOf, nextRecord, NOTHING_RECORDED, recordIn, sealIn, sealOf } from '@cordon/audit';
 import { type AuditLog, type Bus, type Consumption, type Handler, isConflict, RetryLaterError } from '@cordon/bus';
 import type { StoredEvent } from '@cordon/contracts';
 import type { Logger } from '@cordon/service';
+import { peopleFirst } from './people-first.ts';
 
 type Bookmarks = Awaited<ReturnType<Bus['bucket']>>;
 /** The end of the chain, the event in it, and the sequence that the next line comes after. */
@@ -40,7 +40,7 @@ export function auditKeeper(log: AuditLog, bookmarks: Bookmarks, key: KeyObject)
   }
 
   const record: Handler<StoredEvent> = async (event) => {
-    await afterTheRest(); // to sign takes a while, and whoever handles the same event has people waiting
+    await peopleFirst(event);
     for (let attempt = 0; attempt < CONFLICTS_MAX; attempt++) {
       const end = known ?? (await findEnd());
       known = undefined; // until an append has succeeded

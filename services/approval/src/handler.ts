@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Bus, type Deadline, type Handler, PermanentError, RetryLaterError } from '@cordon/bus';
 import { forgeryOf, hasToBeSigned, type StoredEvent, type Terms } from '@cordon/contracts';
 import { ask, type Asking, type Incident, nextDeadline, onTime } from '@cordon/incident';
+import { peopleFirst } from './people-first.ts';
 
 /** A detection opens an incident or joins one; a new incident is asked about, once, and so is one that a guard holds. */
 export function askOnNews(
@@ -29,6 +30,7 @@ const DELIVERY_MS = 15_000;
 export function armOnNews(bus: Pick<Bus, 'log' | 'arm'>): Handler<StoredEvent> {
   return async (event) => {
     if (!('incidentId' in event.data)) return;
+    await peopleFirst(event);
     const { incident } = (await bus.log.load(event, event.seq)).state;
     if (incident?.id !== event.data.incidentId) return;
     const at = nextDeadline(incident);
