@@ -17,7 +17,8 @@ const SETTLING_MS = 30_000;
 
 /**
  * (d) Whether (a), (b) and (c) hold when much has happened already. Figure by figure on an empty system and on a full one,
- * each time on services of its own: the machine is not equally fast for long.
+ * as the machine is not equally fast for long: notices and decisions one system after the other, ingest, which needs no
+ * other service, by turns.
  */
 export async function measureBoth(
   seconds: number,
@@ -31,38 +32,43 @@ export async function measureBoth(
   const [empty, full] = [noFigures(), noFigures()];
   // Decisions once, after the notices: what they isolate, the LimaCharlie of the next stage does not know, and the executor
   // looks for it. Ingest last: the others would have to catch up with what it stores.
-  for (const add of [addNotice, addNotice, addDecision, addIngest]) {
+  for (const add of [addNotice, addNotice, addDecision]) {
     await broker.stop();
     await onStage(undefined, (stage) => add(empty, stage, seconds));
     await broker.restart();
     await onStage(broker.url, (stage) => add(full, stage, seconds));
   }
-  return { empty, full, filled: { events, filledInMs } };
+  await using emptyStage = await setStage();
+  await using fullStage = await setStage(broker.url);
+  const [ofEmpty = NO_RATES, ofFull = NO_RATES] = await measureIngest([emptyStage.system, fullStage.system], seconds);
+  return {
+    empty: { ...empty, ingest: ofEmpty },
+    full: { ...full, ingest: ofFull },
+    filled: { events, filledInMs },
+  };
 }
+
+const NO_RATES: IngestFigures = { bare: [], cordon: [] };
 
 async function onStage(natsUrl: string | undefined, measure: (stage: Stage) => Promise<void>): Promise<void> {
   await using stage = await setStage(natsUrl);
   await measure(stage);
 }
 
-function noFigures(): Figures {
-  return { ingest: { bare: [], cordon: [] }, notice: { bare: [], notice: [] }, decision: [] };
+type Added = Omit<Figures, 'ingest'>;
+
+function noFigures(): Added {
+  return { notice: { bare: [], notice: [] }, decision: [] };
 }
 
-async function addNotice({ notice: figures }: Figures, stage: Stage, seconds: number): Promise<void> {
+async function addNotice({ notice: figures }: Added, stage: Stage, seconds: number): Promise<void> {
   const { bare, notice } = await measureNotice(stage, seconds);
   figures.bare.push(...bare);
   figures.notice.push(...notice);
 }
 
-async function addDecision({ decision }: Figures, stage: Stage): Promise<void> {
+async function addDecision({ decision }: Added, stage: Stage): Promise<void> {
   decision.push(...(await measureDecision(stage)));
-}
-
-async function addIngest({ ingest }: Figures, { system }: Stage, seconds: number): Promise<void> {
-  const { bare, cordon } = await measureIngest(system, seconds);
-  ingest.bare.push(...bare);
-  ingest.cordon.push(...cordon);
 }
 
 export function reportFull(

@@ -14,10 +14,18 @@ const TURNS = 15;
 const WARM_UP_SECONDS = 8;
 const CONNECTIONS = 32;
 
-/** (a) Cordon's ingest against the least that could be called a receiver, turn by turn in one run; nothing else runs. */
-export async function measureIngest(system: System, seconds: number): Promise<IngestFigures> {
-  for (const name of ['approval', 'isolation-executor', 'notifier'] as const) await system.services[name].stop();
-  await using bare = await startBareReceiver(system.natsUrl);
+/**
+ * (a) Cordon's ingest against the least that could be called a receiver, turn by turn in one run; nothing else runs. Of
+ * several systems, each has its turns between those of the others.
+ */
+export async function measureIngest(systems: readonly System[], seconds: number): Promise<IngestFigures[]> {
+  await using stack = new AsyncDisposableStack();
+  const pairs: { bareUrl: string; cordonUrl: string; rates: IngestFigures }[] = [];
+  for (const { services, natsUrl, ingestUrl } of systems) {
+    for (const name of ['approval', 'isolation-executor', 'notifier'] as const) await services[name].stop();
+    const bare = stack.use(await startBareReceiver(natsUrl));
+    pairs.push({ bareUrl: bare.url, cordonUrl: ingestUrl, rates: { bare: [], cordon: [] } });
+  }
   const oid = randomUUID();
   const hosts = Array.from({ length: 50 }, () => randomUUID());
   let count = 0;
@@ -25,13 +33,14 @@ export async function measureIngest(system: System, seconds: number): Promise<In
   const rate = (url: string, forSeconds: number) =>
     throughput(url, next, { connections: CONNECTIONS, seconds: forSeconds });
 
-  for (const url of [bare.url, system.ingestUrl]) await rate(url, WARM_UP_SECONDS);
-  const rates: IngestFigures = { bare: [], cordon: [] };
+  for (const { bareUrl, cordonUrl } of pairs) for (const url of [bareUrl, cordonUrl]) await rate(url, WARM_UP_SECONDS);
   for (let turn = 0; turn < TURNS; turn++) {
-    rates.bare.push(await rate(bare.url, seconds / 5));
-    rates.cordon.push(await rate(system.ingestUrl, seconds / 5));
+    for (const { bareUrl, cordonUrl, rates } of pairs) {
+      rates.bare.push(await rate(bareUrl, seconds / 5));
+      rates.cordon.push(await rate(cordonUrl, seconds / 5));
+    }
   }
-  return rates;
+  return pairs.map(({ rates }) => rates);
 }
 
 export function reportIngest({ table }: Report, figures: IngestFigures): void {

@@ -11,14 +11,13 @@ export type MemoryFigures = {
   webhooks: number;
   before: number[];
   during: number[];
-  after: number[];
-  /** After as much again, and once more: what leaks would show here. */
-  again: number[];
-  onceMore: number[];
+  /** After each of several loads: caches fill in the first ones, and what leaks would go on growing. */
+  after: number[][];
 };
+const LOADS = 5;
 const REST_MS = 20_000;
 
-/** (e) and (f): memory while idle, under load, after, and after as much twice more; and the time until everything is ready. */
+/** (e) and (f): memory while idle, under load, after, and after as much again and again; and the time until everything is ready. */
 export async function measureMemory(seconds: number): Promise<MemoryFigures> {
   const start = performance.now();
   await using system = await startSystem({ env: { LIMACHARLIE_WEBHOOK_SECRETS: SECRET, LOG_LEVEL: 'warn' } });
@@ -32,25 +31,30 @@ export async function measureMemory(seconds: number): Promise<MemoryFigures> {
   const load = () => throughput(system.ingestUrl, next, { connections: 16, seconds });
   await load();
   const during = await residentMemory(system);
-  await delay(REST_MS);
-  const after = await residentMemory(system);
-  const afterMore = async (): Promise<number[]> => {
-    await load();
+  const after: number[][] = [];
+  for (let loads = 1; ; loads++) {
     await delay(REST_MS);
-    return residentMemory(system);
-  };
-  return { readyAfterMs, before, during, after, again: await afterMore(), onceMore: await afterMore(), webhooks };
+    after.push(await residentMemory(system));
+    if (loads === LOADS) return { readyAfterMs, webhooks, before, during, after };
+    await load();
+  }
 }
 
 export function reportMemory({ table, say }: Report, figures: MemoryFigures): void {
-  const { webhooks, before, during, after, again, onceMore, readyAfterMs } = figures;
+  const { webhooks, before, during, after, readyAfterMs } = figures;
   const row = (name: string, of: (values: number[]) => number | undefined): string[] => [
     name,
-    ...[before, during, after, again, onceMore].map((values) => round(of(values) ?? 0, 0)),
+    ...[before, during, ...after].map((values) => round(of(values) ?? 0, 0)),
   ];
   table(
-    `Resident memory (MiB), three times ${Math.round(webhooks / 3)} webhooks on 50 hosts`,
-    ['service', 'idle', 'under load', `${REST_MS / 1000} s later`, 'after as much again', 'and once more'],
+    `Resident memory (MiB), ${LOADS} times ${Math.round(webhooks / LOADS)} webhooks on 50 hosts`,
+    [
+      'service',
+      'idle',
+      'under load',
+      `${REST_MS / 1000} s later`,
+      ...after.slice(1).map((_, index) => `after load ${index + 2}`),
+    ],
     [
       ...SERVICES.map((name, index) => row(name, (values) => values[index])),
       row('all', (values) => values.reduce((total, value) => total + value, 0)),

@@ -36,8 +36,11 @@ export function typicalOf(turns: number[][], share: number): number {
   return median(turns.map((turn) => percentile(turn, share)));
 }
 
+/** The middle value, and of an even number of them what is between the two in the middle: there are few turns. */
 export function median(values: number[]): number {
-  return percentile(values, 0.5);
+  const sorted = values.toSorted((a, b) => a - b);
+  const [below, above] = [sorted[Math.ceil(sorted.length / 2) - 1], sorted[Math.floor(sorted.length / 2)]];
+  return ((below ?? Number.NaN) + (above ?? Number.NaN)) / 2;
 }
 
 export function triple(values: number[]): string[] {
