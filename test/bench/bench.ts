@@ -42,8 +42,11 @@ if (wanted.has('full')) {
   await using stage = await setStage();
   if (wanted.has('decision')) reportDecision(report, await measureDecision(stage));
   if (wanted.has('notice')) reportNotice(report, await measureNotice(stage, seconds));
-  if (wanted.has('ingest'))
-    for (const figures of await measureIngest([stage.system], seconds)) reportIngest(report, figures);
+  if (wanted.has('ingest')) {
+    const figures = { bare: [], cordon: [] };
+    await measureIngest([{ system: stage.system, figures }], seconds);
+    reportIngest(report, figures);
+  }
 }
 if (wanted.has('memory')) reportMemory(report, await measureMemory(seconds));
 if (values.keep && wanted.size === 5)

@@ -40,34 +40,30 @@ export async function measureBoth(
   }
   await using emptyStage = await setStage();
   await using fullStage = await setStage(broker.url);
-  const [ofEmpty = NO_RATES, ofFull = NO_RATES] = await measureIngest([emptyStage.system, fullStage.system], seconds);
-  return {
-    empty: { ...empty, ingest: ofEmpty },
-    full: { ...full, ingest: ofFull },
-    filled: { events, filledInMs },
-  };
+  const systems = [
+    { system: emptyStage.system, figures: empty.ingest },
+    { system: fullStage.system, figures: full.ingest },
+  ];
+  await measureIngest(systems, seconds);
+  return { empty, full, filled: { events, filledInMs } };
 }
-
-const NO_RATES: IngestFigures = { bare: [], cordon: [] };
 
 async function onStage(natsUrl: string | undefined, measure: (stage: Stage) => Promise<void>): Promise<void> {
   await using stage = await setStage(natsUrl);
   await measure(stage);
 }
 
-type Added = Omit<Figures, 'ingest'>;
-
-function noFigures(): Added {
-  return { notice: { bare: [], notice: [] }, decision: [] };
+function noFigures(): Figures {
+  return { ingest: { bare: [], cordon: [] }, notice: { bare: [], notice: [] }, decision: [] };
 }
 
-async function addNotice({ notice: figures }: Added, stage: Stage, seconds: number): Promise<void> {
+async function addNotice({ notice: figures }: Figures, stage: Stage, seconds: number): Promise<void> {
   const { bare, notice } = await measureNotice(stage, seconds);
   figures.bare.push(...bare);
   figures.notice.push(...notice);
 }
 
-async function addDecision({ decision }: Added, stage: Stage): Promise<void> {
+async function addDecision({ decision }: Figures, stage: Stage): Promise<void> {
   decision.push(...(await measureDecision(stage)));
 }
 

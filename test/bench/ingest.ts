@@ -16,15 +16,18 @@ const CONNECTIONS = 32;
 
 /**
  * (a) Cordon's ingest against the least that could be called a receiver, turn by turn in one run; nothing else runs. Of
- * several systems, each has its turns between those of the others.
+ * several systems, each has its turns between those of the others. Adds to the figures of each.
  */
-export async function measureIngest(systems: readonly System[], seconds: number): Promise<IngestFigures[]> {
+export async function measureIngest(
+  systems: readonly { system: System; figures: IngestFigures }[],
+  seconds: number,
+): Promise<void> {
   await using stack = new AsyncDisposableStack();
-  const pairs: { bareUrl: string; cordonUrl: string; rates: IngestFigures }[] = [];
-  for (const { services, natsUrl, ingestUrl } of systems) {
-    for (const name of ['approval', 'isolation-executor', 'notifier'] as const) await services[name].stop();
-    const bare = stack.use(await startBareReceiver(natsUrl));
-    pairs.push({ bareUrl: bare.url, cordonUrl: ingestUrl, rates: { bare: [], cordon: [] } });
+  const receivers: { url: string; rates: number[] }[] = [];
+  for (const { system, figures } of systems) {
+    for (const name of ['approval', 'isolation-executor', 'notifier'] as const) await system.services[name].stop();
+    const bare = stack.use(await startBareReceiver(system.natsUrl));
+    receivers.push({ url: bare.url, rates: figures.bare }, { url: system.ingestUrl, rates: figures.cordon });
   }
   const oid = randomUUID();
   const hosts = Array.from({ length: 50 }, () => randomUUID());
@@ -33,14 +36,10 @@ export async function measureIngest(systems: readonly System[], seconds: number)
   const rate = (url: string, forSeconds: number) =>
     throughput(url, next, { connections: CONNECTIONS, seconds: forSeconds });
 
-  for (const { bareUrl, cordonUrl } of pairs) for (const url of [bareUrl, cordonUrl]) await rate(url, WARM_UP_SECONDS);
+  for (const { url } of receivers) await rate(url, WARM_UP_SECONDS);
   for (let turn = 0; turn < TURNS; turn++) {
-    for (const { bareUrl, cordonUrl, rates } of pairs) {
-      rates.bare.push(await rate(bareUrl, seconds / 5));
-      rates.cordon.push(await rate(cordonUrl, seconds / 5));
-    }
+    for (const { url, rates } of receivers) rates.push(await rate(url, seconds / 5));
   }
-  return pairs.map(({ rates }) => rates);
 }
 
 export function reportIngest({ table }: Report, figures: IngestFigures): void {

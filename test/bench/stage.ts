@@ -6,8 +6,6 @@ import { type SlackClock, startSlackClock } from './slack-clock.ts';
 
 export const SECRET = 'bench-secret-that-is-long-enough';
 const SENSORS = 360;
-/** Not all of a fleet can be cut off twice, and stages may share a broker. */
-const FLEET = 2 * SENSORS;
 /** Every machine may be cut off. */
 const POLICY = `
 tiers: [{ name: one }]
@@ -25,7 +23,7 @@ export interface Stage extends AsyncDisposable {
 
 /** On a broker of its own, or on one that has seen something. */
 export async function setStage(natsUrl?: string): Promise<Stage> {
-  const fleet = Array.from({ length: FLEET }, (_, index) => ({
+  const sensors = Array.from({ length: SENSORS }, (_, index) => ({
     sid: randomUUID(),
     hostname: `bench-host-known-${index}`,
   }));
@@ -33,7 +31,7 @@ export async function setStage(natsUrl?: string): Promise<Stage> {
   const mail = await startMailSink();
   const policy = await policyFile(POLICY);
   const system = await startSystem({
-    sensors: fleet,
+    sensors,
     env: {
       LIMACHARLIE_WEBHOOK_SECRETS: SECRET,
       LOG_LEVEL: 'warn',
@@ -61,7 +59,7 @@ export async function setStage(natsUrl?: string): Promise<Stage> {
       system,
       slack,
       oid: system.limaCharlie.oid,
-      sensors: fleet.slice(0, SENSORS),
+      sensors,
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {

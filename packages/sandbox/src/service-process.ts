@@ -13,7 +13,7 @@ export type ServiceName = (typeof SERVICES)[number];
  * One thread beside the main one: with V8's usual four, each collection takes the processor from all the other services.
  */
 export const NODE_FLAGS = ['--max-semi-space-size=8', '--v8-pool-size=1'];
-/** As in deploy/Dockerfile. What was read goes back to the system at once: between smaller pieces glibc keeps it, 50 MB of it. */
+/** As in deploy/Dockerfile. Buffers of what was read go back to the system at once; glibc would keep some 50 MB of them. */
 export const ALLOCATION = { MALLOC_MMAP_THRESHOLD_: '32768' };
 
 /** A service as a process of its own, run exactly as in production: `node`, these flags, `services/<name>/src/main.js`, and variables. */

@@ -26,7 +26,7 @@ export function askOnNews(
 /** So long a question has to reach people through every channel; leaves as long again to tell them another way. */
 const DELIVERY_MS = 15_000;
 
-/** Whatever is next to be done about an incident by itself gets its timer, as soon as it is known. */
+/** Whatever is next to be done about an incident by itself gets its timer, a moment after it is known. */
 export function armOnNews(bus: Pick<Bus, 'log' | 'arm'>): Handler<StoredEvent> {
   return async (event) => {
     if (!('incidentId' in event.data)) return;
