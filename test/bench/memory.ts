@@ -15,7 +15,7 @@ export type MemoryFigures = {
   after: number[][];
 };
 const LOADS = 5;
-const REST_MS = 20_000;
+const REST_MS = 40_000;
 
 /** (e) and (f): memory while idle, under load, after, and after as much again and again; and the time until everything is ready. */
 export async function measureMemory(seconds: number): Promise<MemoryFigures> {

@@ -154,8 +154,9 @@ export const CONSUMERS = {
     concurrency: 16,
     maxAckPending: 1000,
   },
-  slack: ofEvents('notifier-slack', [...NEWS], 16),
-  email: ofEvents('notifier-email', MAILED, 4),
+  /** Updates wait for their turn here, few a minute, and new messages must not wait behind them; so do deferred mails. */
+  slack: ofEvents('notifier-slack', [...NEWS], 16, 20_000),
+  email: ofEvents('notifier-email', MAILED, 4, 20_000),
   /** notifier: tells operators what was put aside. */
   quarantined: {
     name: 'notifier-quarantine',

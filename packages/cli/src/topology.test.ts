@@ -28,7 +28,7 @@ test('what services made is as declared, what drifted is named with both values,
   const drifted = await lab.cordon('topology');
   expect(drifted.code).toBe(1);
   expect(drifted.out).toContain('stream CORDON_EVENTS: max_age is 3600000000000, declared 34560000000000000\n');
-  expect(drifted.out).toContain('consumer notifier-slack: max_ack_pending is 3, declared 1000\n');
+  expect(drifted.out).toContain('consumer notifier-slack: max_ack_pending is 3, declared 20000\n');
   expect(drifted.out).toContain('consumer approval-ask is missing\n');
   expect(drifted.out).toMatch(/stream +CORDON_OLD .*not declared/);
 

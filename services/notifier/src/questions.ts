@@ -1,8 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Endpoint, StoredEvent } from '@cordon/contracts';
 
-/** The team is asked within milliseconds of a detection. A message that waits for that needs no update right after it. */
-const ASKED_WITHIN_MS = 15;
+/**
+ * The team is asked within milliseconds of a detection, where there is much to do within tens of them. A message that waits
+ * for that tells people all they need. An update may come minutes later, as Slack takes few of them.
+ */
+const ASKED_WITHIN_MS = 100;
 
 /** Lets whoever tells of a detection wait a moment for its question. */
 export interface Questions {

@@ -49,10 +49,10 @@ export function tellSlackOnNews({ slack, log: endpointLog, postOnce, lanes, publ
           occasion: FIRST,
           at: opened.openedAt,
           content: async () => {
-            if (opened.status === 'new' && (await question.soon())) {
-              incident = (await findIncident(endpointLog, event).catch(() => undefined)) ?? opened;
-            }
-            return renderIncident(incident ?? opened, publicUrl);
+            // As it stands when it is its turn: of many, one has waited for long.
+            incident = await latest(event, opened);
+            if (incident.status === 'new' && (await question.soon())) incident = await latest(event, opened);
+            return renderIncident(incident, publicUrl);
           },
           priority: 'first',
         },
@@ -71,6 +71,10 @@ export function tellSlackOnNews({ slack, log: endpointLog, postOnce, lanes, publ
       if (trouble !== undefined) throw trouble;
     });
   };
+
+  async function latest(event: StoredEvent, known: Incident): Promise<Incident> {
+    return (await findIncident(endpointLog, event).catch(() => undefined)) ?? known;
+  }
 
   async function bringUpToDate(
     incident: Incident,

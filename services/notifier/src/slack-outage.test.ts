@@ -92,6 +92,24 @@ test('a storm on one machine does not delay the first message about another', as
   expect(world.slack.messages()[0]?.replies.length).toBeLessThan(12);
 });
 
+test(
+  'a thousand updates that wait for their turns do not keep a new message waiting',
+  { timeout: 60_000 },
+  async () => {
+    await using world = await startWorld({ mail: false, slack: { postsPerSecond: 1000 } });
+    const machines = Array.from({ length: 1100 }, () => aMachine());
+    await Promise.all(machines.map((machine) => world.happen(machine.detected())));
+    await expect.poll(() => world.done('notifier-slack'), SLOW).toBe(1100);
+    await Promise.all(machines.map((machine) => world.happen(machine.asked())));
+    const sentAway = () => world.handled.filter((line) => line === 'notifier-slack retried').length;
+    await expect.poll(sentAway, SLOW).toBeGreaterThan(900);
+    const another = aMachine({ hostname: 'ANOTHER' });
+    await world.happen(another.detected(), another.asked());
+    const texts = () => world.slack.messages().map(({ text }) => text);
+    await expect.poll(texts, { ...SLOW, timeout: 15_000 }).toContainEqual(expect.stringContaining('ANOTHER'));
+  },
+);
+
 test('the broker may be killed at any time', async () => {
   await using world = await startWorld();
   const machine = aMachine();
