@@ -3,12 +3,12 @@ import { cpus, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { measureDecision, reportDecision } from './decision.ts';
-import { measureBoth, reportFull } from './full.ts';
+import { reportFull, startFullBroker } from './full.ts';
 import { measureIngest, reportIngest } from './ingest.ts';
 import { measureMemory, reportMemory } from './memory.ts';
 import { measureNotice, reportNotice } from './notice.ts';
 import { createReport, round } from './report.ts';
-import { setStage } from './stage.ts';
+import { nothingMeasured, setStage } from './stage.ts';
 
 // `npm run bench`: the figures, each beside a baseline of the same run. Nothing is asserted: it prints them, and a run of
 // everything keeps them. While working: `--only notice,decision`. The script in package.json keeps this process's own garbage
@@ -18,7 +18,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string', default: 'ingest,notice,decision,full,memory' },
     seconds: { type: 'string', default: '10' },
-    events: { type: 'string' },
+    events: { type: 'string', default: '1000000' },
     keep: { type: 'boolean', default: true },
   },
   allowNegative: true,
@@ -32,22 +32,24 @@ report.say('');
 report.say(
   `One run of \`npm run bench\` on ${cpus().length} cores (${cpus()[0]?.model.trim()}), ${round(totalmem() / 2 ** 30, 0)} GiB, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}; load, broker and services share the machine. Ratios are the useful part.`,
 );
-if (wanted.has('full')) {
-  const both = await measureBoth(seconds, values.events === undefined ? undefined : Number(values.events));
-  reportIngest(report, both.empty.ingest);
-  reportNotice(report, both.empty.notice);
-  reportDecision(report, both.empty.decision);
-  reportFull(report, both);
-} else {
-  await using stage = await setStage();
-  if (wanted.has('decision')) reportDecision(report, await measureDecision(stage));
-  if (wanted.has('notice')) reportNotice(report, await measureNotice(stage, seconds));
-  if (wanted.has('ingest')) {
-    const figures = { bare: [], cordon: [] };
-    await measureIngest([{ system: stage.system, figures }], seconds);
-    reportIngest(report, figures);
-  }
-}
+await measureSystems();
 if (wanted.has('memory')) reportMemory(report, await measureMemory(seconds));
 if (values.keep && wanted.size === 5)
   await writeFile(fileURLToPath(new URL('RESULTS.md', import.meta.url)), report.text());
+
+/** (a) to (c), and with (d) on a full system too. Ingest last: the others would have to catch up with what it stores. */
+async function measureSystems(): Promise<void> {
+  if (['notice', 'decision', 'ingest'].every((name) => !wanted.has(name))) return;
+  await using stack = new AsyncDisposableStack();
+  const filled = wanted.has('full') ? stack.use(await startFullBroker(Number(values.events))) : undefined;
+  const systems = [{ stage: stack.use(await setStage()), figures: nothingMeasured() }];
+  if (filled) systems.push({ stage: stack.use(await setStage(filled.url)), figures: nothingMeasured() });
+  if (wanted.has('notice')) await measureNotice(systems, seconds);
+  if (wanted.has('decision')) await measureDecision(systems);
+  if (wanted.has('ingest')) await measureIngest(systems, seconds);
+  const [{ figures: empty } = { figures: nothingMeasured() }, full] = systems;
+  if (wanted.has('ingest')) reportIngest(report, empty.ingest);
+  if (wanted.has('notice')) reportNotice(report, empty.notice);
+  if (wanted.has('decision')) reportDecision(report, empty.decision);
+  if (filled && full) reportFull(report, { empty, full: full.figures, ...filled });
+}

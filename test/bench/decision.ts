@@ -3,46 +3,64 @@ import { Pool } from 'undici';
 import { eventually, Person } from '../e2e/person.ts';
 import { aWebhook, post } from './load.ts';
 import { type Report, triple } from './report.ts';
-import { SECRET, type Stage } from './stage.ts';
+import { type Measured, SECRET, type Stage } from './stage.ts';
 
 /** The page takes no more of one session in a minute. */
 const DECISIONS_PER_PERSON = 10;
 /** What runs often is compiled in the first ones, which is work of its own. */
 const WARM_UP = 60;
+const TURNS = 6;
+const PER_TURN = 50;
 const PER_SECOND = 5;
 const INTERVAL_MS = 1000 / PER_SECOND;
 
-/** (c) From a person's POST to the isolation request arriving at LimaCharlie, in milliseconds. */
-export async function measureDecision({ system, oid, sensors }: Stage): Promise<number[]> {
+/** (c) From a person's POST to the isolation request arriving at LimaCharlie. */
+export async function measureDecision(systems: readonly Measured[]): Promise<void> {
+  const deciders: { decide: Decide; latencies: number[] }[] = [];
+  for (const { stage, figures } of systems)
+    deciders.push({ decide: await prepare(stage), latencies: figures.decision });
+  for (const { decide } of deciders) await decide(WARM_UP);
+  for (let turn = 0; turn < TURNS; turn++) {
+    for (const { decide, latencies } of deciders) latencies.push(...(await decide(PER_TURN)));
+  }
+}
+
+/** Decides so many questions more. Resolves with the milliseconds each took. */
+type Decide = (count: number) => Promise<number[]>;
+
+async function prepare({ system, oid, sensors }: Stage): Promise<Decide> {
   const { limaCharlie } = system;
   if (!limaCharlie) throw new Error('no stand-in');
   const pool = new Pool(system.ingestUrl, { connections: 8 });
   for (const { sid, hostname } of sensors) await post(pool, aWebhook(SECRET, { oid, sid, hostname }));
   await pool.close();
-  const people = await Promise.all(
-    Array.from({ length: Math.ceil(sensors.length / DECISIONS_PER_PERSON) }, async () => {
-      const person = new Person(system.approvalUrl);
-      await person.signIn('Alice');
-      return person;
-    }),
-  );
+  const people: Person[] = [];
+  for (let count = 0; count < sensors.length / DECISIONS_PER_PERSON; count++) {
+    const person = new Person(system.approvalUrl);
+    await person.signIn('Alice');
+    people.push(person);
+  }
   const [first] = people;
   if (!first) throw new Error('nobody is signed in');
-  const latencies: number[] = [];
-  const begin = performance.now();
-  for (const [index, id] of (await questionsOf(first, sensors)).entries()) {
-    // Not in step with what the services do every second.
-    const at = begin + (index + Math.random() / 2) * INTERVAL_MS;
-    await delay(Math.max(0, at - performance.now()));
-    const person = people[index % people.length] ?? first;
-    const { fields } = (await person.get(`/approvals/${id}`)).form(/review/);
-    const known = limaCharlie.calls.isolation.length;
-    const start = Date.now();
-    await person.post(`/approvals/${id}/decide`, { ...fields, choice: 'isolate', reason: 'a benchmark' });
-    const call = await eventually(() => limaCharlie.calls.isolation[known], 'the request');
-    latencies.push(call.at - start);
-  }
-  return latencies.slice(WARM_UP);
+  const questions = (await questionsOf(first, sensors)).entries();
+
+  return async (count) => {
+    const latencies: number[] = [];
+    const begin = performance.now();
+    for (const [index, id] of questions.take(count)) {
+      // Not in step with what the services do every second.
+      const at = begin + (latencies.length + Math.random() / 2) * INTERVAL_MS;
+      await delay(Math.max(0, at - performance.now()));
+      const person = people[index % people.length] ?? first;
+      const { fields } = (await person.get(`/approvals/${id}`)).form(/review/);
+      const known = limaCharlie.calls.isolation.length;
+      const start = Date.now();
+      await person.post(`/approvals/${id}/decide`, { ...fields, choice: 'isolate', reason: 'a benchmark' });
+      const call = await eventually(() => limaCharlie.calls.isolation[known], 'the request');
+      latencies.push(call.at - start);
+    }
+    return latencies;
+  };
 }
 
 export function reportDecision({ table }: Report, latencies: number[]): void {

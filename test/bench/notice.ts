@@ -6,11 +6,9 @@ import { Pool } from 'undici';
 import { eventually } from '../e2e/person.ts';
 import { aWebhook, percentile, post } from './load.ts';
 import { median, type Report, round, typical } from './report.ts';
-import { SECRET, type Stage } from './stage.ts';
+import { type Figures, type Measured, SECRET, type Stage } from './stage.ts';
 
-/** In milliseconds, turn by turn: the machine is not equally fast for long. */
-export type NoticeFigures = { bare: number[][]; notice: number[][] };
-const TURNS = 3;
+const TURNS = 6;
 const PER_SECOND = 50;
 /** V8 compiles what runs often, best after 3000 calls, which is work of its own. */
 const WARM_UP_SECONDS = 30;
@@ -20,37 +18,37 @@ const REST_MS = 1000;
 const BARE_SUBJECT = 'cordon.events.bench';
 
 /** (b) From sending a webhook about a new machine to Slack's API being called, beside the bare way through the stream. */
-export async function measureNotice({ system, slack, oid }: Stage, seconds: number): Promise<NoticeFigures> {
-  const pool = new Pool(system.ingestUrl, { connections: 16 });
-  async function noticeLatency(forSeconds: number): Promise<number[]> {
-    const sent = new Map<string, number>();
-    const posts: Promise<void>[] = [];
-    const run = randomUUID().slice(0, 8);
-    await steadily(forSeconds, (index) => {
-      const hostname = `bench-host-${run}-${index}`;
-      const webhook = aWebhook(SECRET, { oid, sid: randomUUID(), hostname });
-      sent.set(hostname, performance.now());
-      posts.push(post(pool, webhook));
-    });
-    await Promise.all(posts);
-    const isPosted = (): true | undefined =>
-      [...sent.keys()].every((host) => slack.posted.has(host)) ? true : undefined;
-    await eventually(isPosted, 'all notices', 120_000);
-    await delay(REST_MS);
-    return [...sent].map(([host, at]) => (slack.posted.get(host) ?? Number.NaN) - at);
-  }
-
-  await noticeLatency(WARM_UP_SECONDS);
-  const figures: NoticeFigures = { bare: [], notice: [] };
+export async function measureNotice(systems: readonly Measured[], seconds: number): Promise<void> {
+  for (const { stage } of systems) await noticeLatency(stage, WARM_UP_SECONDS);
   for (let turn = 0; turn < TURNS; turn++) {
-    figures.bare.push(await bareLatency(system.natsUrl, seconds / 2));
-    figures.notice.push(await noticeLatency(seconds));
+    for (const { stage, figures } of systems) {
+      figures.notice.bare.push(await bareLatency(stage.system.natsUrl, seconds / 4));
+      figures.notice.notice.push(await noticeLatency(stage, seconds));
+    }
   }
-  await pool.close();
-  return figures;
 }
 
-export function reportNotice({ table, say }: Report, { bare, notice }: NoticeFigures): void {
+async function noticeLatency({ system, slack, oid }: Stage, seconds: number): Promise<number[]> {
+  const pool = new Pool(system.ingestUrl, { connections: 16 });
+  const run = randomUUID().slice(0, 8);
+  const sent = new Map<string, number>();
+  const posts: Promise<void>[] = [];
+  await steadily(seconds, (index) => {
+    const hostname = `bench-host-${run}-${index}`;
+    const webhook = aWebhook(SECRET, { oid, sid: randomUUID(), hostname });
+    sent.set(hostname, performance.now());
+    posts.push(post(pool, webhook));
+  });
+  await Promise.all(posts);
+  const isPosted = (): true | undefined =>
+    [...sent.keys()].every((host) => slack.posted.has(host)) ? true : undefined;
+  await eventually(isPosted, 'all notices', 120_000);
+  await delay(REST_MS);
+  await pool.close();
+  return [...sent].map(([host, at]) => (slack.posted.get(host) ?? Number.NaN) - at);
+}
+
+export function reportNotice({ table, say }: Report, { bare, notice }: Figures['notice']): void {
   table(
     `From a webhook to the notice (${PER_SECOND} new incidents per second, ${notice.length} turns each, median, milliseconds)`,
     ['way', 'p50', 'p95', 'p99'],

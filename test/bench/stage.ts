@@ -21,6 +21,22 @@ export interface Stage extends AsyncDisposable {
   readonly sensors: { sid: string; hostname: string }[];
 }
 
+/** What was measured of a system. Turn by turn, as the machine is not equally fast for long. */
+export type Figures = {
+  /** Webhooks per second. */
+  ingest: { bare: number[]; cordon: number[] };
+  /** In milliseconds. */
+  notice: { bare: number[][]; notice: number[][] };
+  /** In milliseconds. */
+  decision: number[];
+};
+/** Several are measured by turns, the others idle meanwhile: what a machine does to one it then does to all. */
+export type Measured = { stage: Stage; figures: Figures };
+
+export function nothingMeasured(): Figures {
+  return { ingest: { bare: [], cordon: [] }, notice: { bare: [], notice: [] }, decision: [] };
+}
+
 /** On a broker of its own, or on one that has seen something. */
 export async function setStage(natsUrl?: string): Promise<Stage> {
   const sensors = Array.from({ length: SENSORS }, (_, index) => ({
