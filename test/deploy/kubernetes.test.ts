@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { parsePolicy } from '@cordon/policy';
+import { BROKER_ENV } from '@cordon/sandbox';
 import { Deployment } from 'kubernetes-models/apps/v1';
 import { Ingress, NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
@@ -105,7 +106,7 @@ describe('the manifests', () => {
 
 test('the NATS cluster has the version and the durability of the compose file, and is where services look for it', () => {
   const Values = z.object({
-    container: z.object({ image: z.object({ tag: z.string() }) }),
+    container: z.object({ image: z.object({ tag: z.string() }), env: z.record(z.string(), z.string()) }),
     config: z.object({
       cluster: z.object({ enabled: z.literal(true), replicas: z.number() }),
       jetstream: z.object({ merge: z.object({ sync_interval: z.literal('always') }) }),
@@ -120,6 +121,7 @@ test('the NATS cluster has the version and the durability of the compose file, a
     .object({ services: z.object({ nats: z.object({ image: z.string() }) }) })
     .parse(parse(readText('deploy/compose.yaml')));
   expect(compose.services.nats.image).toBe(`nats:${container.image.tag}`);
+  expect(container.env).toEqual(BROKER_ENV);
   const maxPayload = /max_payload: (\S+)/.exec(readText('deploy/nats/nats.conf'))?.[1];
   expect(config.merge.max_payload).toBe(`<< ${maxPayload} >>`);
 

@@ -1,4 +1,4 @@
-export { type Broker, startBroker } from './broker.ts';
+export { type Broker, BROKER_ENV, startBroker } from './broker.ts';
 export { type IdentityProvider, startIdentityProvider } from './identity-provider.ts';
 export { type LimaCharlieSandbox, startLimaCharlie } from './limacharlie.ts';
 export { loadRules } from './load-rules.ts';

@@ -3,3 +3,4 @@ export { commonSettings, ConfigurationError, list, loadConfig, port } from './co
 export { createLogger, type Logger } from './logger.ts';
 export { runService, type Running } from './run-service.ts';
 export { signingKey, verificationKeys } from './keys.ts';
+export { peopleFirst } from './people-first.ts';

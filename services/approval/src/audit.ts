@@ -2,8 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { audited, type Head, lineOf, nextRecord, NOTHING_RECORDED, recordIn, sealIn, sealOf } from '@cordon/audit';
 import { type AuditLog, type Bus, type Consumption, type Handler, isConflict, RetryLaterError } from '@cordon/bus';
 import type { StoredEvent } from '@cordon/contracts';
-import type { Logger } from '@cordon/service';
-import { peopleFirst } from './people-first.ts';
+import { type Logger, peopleFirst } from '@cordon/service';
 
 type Bookmarks = Awaited<ReturnType<Bus['bucket']>>;
 /** The end of the chain, the event in it, and the sequence that the next line comes after. */

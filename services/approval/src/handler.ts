@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Bus, type Deadline, type Handler, PermanentError, RetryLaterError } from '@cordon/bus';
 import { forgeryOf, hasToBeSigned, type StoredEvent, type Terms } from '@cordon/contracts';
 import { ask, type Asking, type Incident, nextDeadline, onTime } from '@cordon/incident';
-import { peopleFirst } from './people-first.ts';
+import { peopleFirst } from '@cordon/service';
 
 /** A detection opens an incident or joins one; a new incident is asked about, once, and so is one that a guard holds. */
 export function askOnNews(

@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { EndpointLog, Handler } from '@cordon/bus';
 import type { StoredEvent } from '@cordon/contracts';
 import type { Incident } from '@cordon/incident';
+import { peopleFirst } from '@cordon/service';
 import { later } from './backoff.ts';
 import { MailError, type Mailer } from './email.ts';
 import { findIncident, isLongOver } from './find-incident.ts';
@@ -15,8 +15,6 @@ import { renderMail } from './render-email.ts';
 
 type Parts = { mailer: Mailer; log: EndpointLog; journal: Journal; numbers: Numbers; publicUrl: string };
 
-/** Nobody reads a mail within a second, but Slack's message about the same event, for which this process is needed. */
-const SLACK_FIRST_MS = 25;
 const DEFERRED_MIN_MS = 5000;
 const DEFERRED_MAX_MS = 15 * 60_000;
 
@@ -28,7 +26,7 @@ export function mailOnNews({ mailer, log: endpointLog, journal, numbers, publicU
   return async (event, { log }) => {
     if (!isMailed(event)) return;
     await inTurn(`${event.tenantId}/${event.endpointId}`, async () => {
-      if (Date.now() - Date.parse(event.time) < SLACK_FIRST_MS) await delay(SLACK_FIRST_MS);
+      await peopleFirst(event); // nobody reads a mail within a second, but Slack's message about the same event
       const incident = await findIncident(endpointLog, event);
       if (!incident || isLongOver(incident, event, log)) return;
       const mailing = mailingFor(event, incident, mailer.recipients);
