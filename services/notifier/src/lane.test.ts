@@ -40,13 +40,13 @@ test('those that are sent back come one after the other, however many they are',
       (error: { delayMs: number }) => error.delayMs,
     );
   const delays: number[] = [];
-  for (let n = 0; n < 400; n++) delays.push(await delayOf());
-  const inTurn = delays.slice(0, 250);
+  for (let n = 0; n < 60; n++) delays.push(await delayOf());
+  const inTurn = delays.slice(0, 20);
   expect(inTurn[0]).toBeGreaterThanOrEqual(5000); // after those that wait
   for (const [n, delayMs] of inTurn.entries())
     expect(Math.abs(delayMs - (5 + n) * 1000)).toBeLessThanOrEqual(delayMs / 10);
-  for (const delayMs of delays.slice(300)) expect(delayMs).toBeGreaterThanOrEqual(300_000);
-  expect(Math.max(...delays)).toBeLessThanOrEqual(660_000);
+  for (const delayMs of delays.slice(30)) expect(delayMs).toBeGreaterThanOrEqual(30_000);
+  expect(Math.max(...delays)).toBeLessThanOrEqual(66_000);
 });
 
 test('a pause sends everybody back, those who wait already included', async () => {

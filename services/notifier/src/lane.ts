@@ -19,7 +19,7 @@ export interface Lane extends Pick<Backoff, 'failed' | 'succeeded'> {
 /** Waiting in the lane holds a place in the consumer, which the first message of the next incident may need. */
 const LATER_WAITING_MAX = 4;
 /** So long at most those are sent away for whom there was no turn; with more than come by in that time it is a matter of luck. */
-const SENT_AWAY_MAX_MS = 5 * 60_000;
+const SENT_AWAY_MAX_MS = 30_000;
 const PAUSED = 'the channel is paused';
 
 /** A token bucket with two queues; first messages overtake. A failure pauses the lane for everybody. */
