@@ -9,6 +9,6 @@ import { setFlagsFromString } from 'node:v8';
 // JavaScript, as are the main files that import it: what is loaded before the cache is on has its types stripped anew at
 // every start, and Node's compiler for that alone takes 18 MB, for good.
 enableCompileCache(fileURLToPath(new URL('../../../node_modules/.cache/cordon', import.meta.url)));
-setFlagsFromString('--expose-gc'); // for `rest`; here, as compiled code that was kept under other flags is not taken
+setFlagsFromString('--expose-gc'); // for `give-back-memory`; here, as compiled code that was kept under other flags is not taken
 setFlagsFromString('--semi-space-growth-factor=1');
 setFlagsFromString('--heap-growing-percent=60');

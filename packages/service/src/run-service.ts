@@ -5,8 +5,8 @@ import { Counter, type Registry } from 'prom-client';
 import type { z } from 'zod';
 import { createMetrics, serveAdmin } from './admin.ts';
 import { commonSettings, ConfigurationError, loadConfig } from './config.ts';
+import { giveBackMemoryWhenQuiet } from './give-back-memory.ts';
 import { createLogger, type Logger } from './logger.ts';
-import { restWhenQuiet } from './rest.ts';
 
 export type Running = {
   /** Stopped first: what is in hand is finished and acknowledged. */
@@ -89,7 +89,7 @@ export async function runService<Shape extends z.ZodRawShape>({
   });
   log.info({ adminPort: admin.port }, 'started');
   setFlagsFromString('--semi-space-growth-factor=2'); // what `lean` held back: collecting every few ms costs a fifth
-  restWhenQuiet();
+  giveBackMemoryWhenQuiet();
 
   const ended = await Promise.race([
     connection.closed,

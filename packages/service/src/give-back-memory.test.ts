@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 async function afterLoad(meanwhile: string): Promise<{ loaded: number; then: number }> {
   const text = `
     import { constants, PerformanceObserver } from 'node:perf_hooks';
-    import { restWhenQuiet } from ${JSON.stringify(new URL('rest.ts', import.meta.url).href)};
+    import { giveBackMemoryWhenQuiet } from ${JSON.stringify(new URL('give-back-memory.ts', import.meta.url).href)};
     const resident = () => process.memoryUsage.rss() / 2 ** 20;
     const collected = () => new Promise((resolve) => {
       const isMajor = ({ detail }) => detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR;
@@ -15,7 +15,7 @@ async function afterLoad(meanwhile: string): Promise<{ loaded: number; then: num
     setInterval(() => {}, 1000); // keeps the process, as a connection would
     Array.from({ length: 1_000_000 }, (_, index) => ({ index, text: 'x' + index }));
     const loaded = resident();
-    restWhenQuiet(50);
+    giveBackMemoryWhenQuiet(50);
     ${meanwhile}
     console.log(JSON.stringify({ loaded, then: resident() }));
     process.exit();`;

@@ -10,7 +10,7 @@ const GROWN = 1.1;
  * more than after its last rest. By itself V8 keeps pages that it emptied, 50 MB of them in a service, for minutes after.
  * Such a collection takes a tenth of a second, for which the process stands still. Needs `lean`.
  */
-export function restWhenQuiet(everyMs = 15_000): void {
+export function giveBackMemoryWhenQuiet(everyMs = 15_000): void {
   const collect: unknown = runInNewContext('gc');
   if (typeof collect !== 'function') throw new Error('gc() is not there: `lean` has to be imported first');
   let before = performance.eventLoopUtilization();
