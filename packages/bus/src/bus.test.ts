@@ -302,6 +302,25 @@ test('stopping finishes the message in hand and hands back the rest', async () =
   await next.stop();
 });
 
+test('what happens right after a stop is there for the next one at once', async () => {
+  const endpoint = anEndpoint();
+  await using consumer = await consumerFor(endpoint);
+  await using client = await connectBus({ url: broker.url, name: 'stopping', log });
+  const handled = new Set<string>();
+  const begin = () => client.consumeEvents(consumer.spec, async (event) => void handled.add(event.id));
+  for (let round = 0; round < 20; round++) {
+    const [before, after] = [aQuestion(endpoint), aQuestion(endpoint)];
+    const consumption = await begin();
+    await bus.log.append(before);
+    await expect.poll(() => handled.has(before.id), { interval: 2 }).toBe(true);
+    await consumption.stop();
+    await bus.log.append(after);
+    const next = await begin();
+    await expect.poll(() => handled.has(after.id), { interval: 2, timeout: 5000 }).toBe(true);
+    await next.stop();
+  }
+});
+
 test('a bus that is closed lets what is in hand finish, and tell the broker of it', async () => {
   const endpoint = anEndpoint();
   await using consumer = await consumerFor(endpoint);

@@ -82,7 +82,7 @@ export async function connectBus({ url, name, log, replicas, onHandled = () => {
     return jetstreamManager(connection, { timeout: 5000 });
   });
   const bucket = (which: BucketName) => eventually(log, () => openBucket(js, which, replicas));
-  const parts: ConsumeParts = { js, jsm, log, count: onHandled };
+  const parts: ConsumeParts = { js, jsm, log, count: onHandled, flush: () => connection.flush() };
   const recent = recentEvents(js, log);
   const consumptions: Consumption[] = [];
   const tracked = async (starting: Promise<Consumption>): Promise<Consumption> => {

@@ -12,12 +12,16 @@ import { type ConsumerSpec, ensureConsumer, redriveOf } from './topology.ts';
 const ATTEMPTS_MAX = 12;
 const BACKOFF_MS = [250, 1000, 2000, 5000, 15_000, 30_000, 60_000];
 
+/** Where what is said about one message goes. */
+export type MessageLog = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
 /** Handles one message. Returning acknowledges it; a throw is retried, waited for or dead-lettered by its class. */
-export type Handler<T> = (value: T, context: { log: Logger; redelivered: boolean }) => Promise<void>;
+export type Handler<T> = (value: T, context: { log: MessageLog; redelivered: boolean }) => Promise<void>;
 export type ConsumeParts = {
   js: JetStreamClient;
   jsm: JetStreamManager;
   log: Logger;
+  /** Resolves once the broker has read all that it was sent. */
+  flush: () => Promise<void>;
   count: (consumer: string, outcome: 'handled' | 'retried' | 'dead') => void;
 };
 
@@ -51,42 +55,36 @@ export async function consume<T>(
     const { deliveryCount } = delivery.info;
     let matter = directly(delivery, spec);
     const isRedrive = delivery.info.stream !== spec.stream;
-    let child: Logger | undefined;
-    /** Made when something is said, which is seldom: for every message it would take as long as reading it. */
-    const bound = (): Logger =>
-      (child ??= log.child(
+    const bound = atFirstWord(() =>
+      log.child(
         isRedrive
           ? { consumer: spec.name, seq: matter.message.seq, redrive: delivery.seq }
           : { consumer: spec.name, seq: delivery.seq, attempt: deliveryCount },
-      ));
+      ),
+    );
     try {
       matter = await find();
       const value = decodeOrGiveUp(matter.message, decode);
-      await handler(value, {
-        get log() {
-          return bound();
-        },
-        redelivered: isRedrive || delivery.info.redelivered,
-      });
+      await handler(value, { log: bound, redelivered: isRedrive || delivery.info.redelivered });
     } catch (error) {
       if (isBrokerFault(error)) {
-        bound().warn({ err: error }, 'broker not available, will be retried');
+        bound.warn({ err: error }, 'broker not available, will be retried');
         count(spec.name, 'retried');
         return delivery.nak(1000);
       }
       if (error instanceof RetryLaterError) {
-        bound().debug({ reason: error.message, delayMs: error.delayMs }, 'waiting');
+        bound.debug({ reason: error.message, delayMs: error.delayMs }, 'waiting');
         count(spec.name, 'retried');
         return delivery.nak(error.delayMs);
       }
       const failed = (failures.get(matter.letterId) ?? 0) + 1;
       if (error instanceof PermanentError || failed >= ATTEMPTS_MAX) {
-        await giveUp(delivery, matter, error, bound());
+        await giveUp(delivery, matter, error, bound);
         failures.delete(matter.letterId);
         return;
       }
       failures.set(matter.letterId, failed);
-      bound().warn({ err: error }, 'failed, will be retried');
+      bound.warn({ err: error }, 'failed, will be retried');
       count(spec.name, 'retried');
       return delivery.nak(BACKOFF_MS[Math.min(failed, BACKOFF_MS.length) - 1]);
     }
@@ -96,7 +94,7 @@ export async function consume<T>(
   }
 
   /** Copy first, then acknowledge: both can be repeated. */
-  async function giveUp(delivery: JsMsg, matter: Matter, error: unknown, bound: Logger): Promise<void> {
+  async function giveUp(delivery: JsMsg, matter: Matter, error: unknown, bound: MessageLog): Promise<void> {
     const { stream, message, letterId } = matter;
     const reason = error instanceof Error ? error.message : String(error);
     const letter = {
@@ -130,6 +128,26 @@ export async function consume<T>(
   return {
     done: Promise.race(both.map(({ done }) => done)),
     stop: async (graceMs) => void (await Promise.all(both.map((part) => part.stop(graceMs)))),
+  };
+}
+
+/** Made when something is said, which is seldom: for every message it would take as long as reading it. */
+function atFirstWord(make: () => Logger): MessageLog {
+  let made: Logger | undefined;
+  const log = (): Logger => (made ??= make());
+  return {
+    get debug() {
+      return log().debug.bind(log());
+    },
+    get info() {
+      return log().info.bind(log());
+    },
+    get warn() {
+      return log().warn.bind(log());
+    },
+    get error() {
+      return log().error.bind(log());
+    },
   };
 }
 

@@ -4,6 +4,7 @@ import {
   type Endpoint,
   POLICY_LOG,
   type PolicyChanged,
+  type StoredEvent,
   subjectOf,
 } from '@cordon/contracts';
 import type { Decision, EndpointState, Incident, Refusal } from '@cordon/incident';
@@ -60,6 +61,11 @@ export interface EndpointLog {
   ): Promise<{ events: CordonEvent[]; view: View } | { refused: Refusal }>;
   /** Keeps a snapshot of a view, unless a newer one is kept already. */
   keep(view: View): Promise<void>;
+  /**
+   * Calls with every event that happens while the log is followed, once the views have it. Sooner than a consumer, but where
+   * the connection breaks some never come.
+   */
+  listen(listener: (event: StoredEvent) => void): void;
   /** The change to the policy that is in force, if there ever was one. */
   lastPolicy(): Promise<PolicyChanged | undefined>;
   /** An incident by its id, as it stood when last kept. */
@@ -200,6 +206,8 @@ export function endpointLog({ js, jsm, snapshots: bucket, recent }: Parts): Endp
       await snapshots.keep(view);
       views.settle(view.endpoint, view.seq);
     },
+
+    listen: (listener) => recent?.listen((_key, { event }) => event && listener(event)),
 
     async lastPolicy() {
       const message = await jsm.streams.getMessage(EVENTS, { last_by_subj: subjectOf(POLICY_LOG, 'policy.changed') });

@@ -1,5 +1,5 @@
-import type { JetStreamClient, JsMsg } from '@nats-io/jetstream';
-import type { Logger } from 'pino';
+import type { JsMsg } from '@nats-io/jetstream';
+import type { ConsumeParts } from './consume.ts';
 import { eventually } from './eventually.ts';
 import { ACK_WAIT_MS, type ConsumerSpec } from './topology.ts';
 
@@ -15,7 +15,7 @@ export type Consumption = {
 
 /** Pulls from a consumer and hands each message to `attempt`, which acknowledges it, at most `concurrency` at once. */
 export async function follow(
-  { js, log }: { js: JetStreamClient; log: Logger },
+  { js, log, flush }: Pick<ConsumeParts, 'js' | 'log' | 'flush'>,
   { stream, name, concurrency, ackWaitMs = ACK_WAIT_MS }: ConsumerSpec,
   attempt: (message: JsMsg) => Promise<void>,
 ): Promise<Consumption> {
@@ -25,19 +25,22 @@ export async function follow(
     expires: PULL_EXPIRES_MS,
     abort_on_missing_resource: true, // a deleted consumer must end the process, not leave it handling nothing
   });
-  const inHand = new Set<Promise<void>>();
+  const inHand = new Map<JsMsg, Promise<void>>();
+  /** What takes long is not to come again meanwhile. */
+  const heartbeat = setInterval(() => {
+    for (const message of inHand.keys()) message.working();
+  }, ackWaitMs / 3);
   let freed = Promise.withResolvers<void>();
   let stopping = false;
 
   async function one(message: JsMsg): Promise<void> {
-    const heartbeat = setInterval(() => message.working(), ackWaitMs / 3);
     try {
       await attempt(message);
     } catch (error) {
       log.warn({ err: error, consumer: name, seq: message.seq }, 'not acknowledged, comes back by itself');
-    } finally {
-      clearInterval(heartbeat);
     }
+    inHand.delete(message);
+    freed.resolve();
   }
 
   const done = (async () => {
@@ -47,11 +50,7 @@ export async function follow(
           message.nak();
           continue;
         }
-        const running: Promise<void> = one(message).finally(() => {
-          inHand.delete(running);
-          freed.resolve();
-        });
-        inHand.add(running);
+        inHand.set(message, one(message));
         while (inHand.size >= concurrency) {
           freed = Promise.withResolvers();
           await freed.promise;
@@ -66,8 +65,14 @@ export async function follow(
   async function stop(graceMs = 10_000): Promise<void> {
     stopping = true;
     const timeout = new Promise<void>((resolve) => setTimeout(resolve, graceMs).unref());
-    await Promise.race([messages.close(), timeout]);
-    await Promise.race([Promise.all(inHand), timeout]);
+    // Until the broker knows, it goes on to deliver, and what nobody takes comes again only after a while.
+    const closed = messages.close().then(flush);
+    await Promise.race([
+      closed.catch((err: unknown) => log.debug({ err }, 'the broker does not hear of the end')),
+      timeout,
+    ]);
+    await Promise.race([Promise.all(inHand.values()), timeout]);
+    clearInterval(heartbeat);
   }
   let stopped: Promise<void> | undefined;
   return { done, stop: (graceMs) => (stopped ??= stop(graceMs)) };

@@ -1,6 +1,6 @@
 export type { AuditLog } from './audit-log.ts';
 export { type Bus, type BusOptions, connectBus, type Deadline } from './bus.ts';
-export type { Handler, Received } from './consume.ts';
+export type { Handler, MessageLog, Received } from './consume.ts';
 export type { TopologyItem } from './drift.ts';
 export type { Appended, EndpointLog } from './endpoint-log.ts';
 export { BrokerUnavailableError, isConflict, PermanentError, RetryLaterError, TooLargeError } from './errors.ts';

@@ -2,7 +2,9 @@ import { hash } from 'node:crypto';
 import { z } from 'zod';
 
 /** One path segment of a subject: LimaCharlie ids are UUID-shaped, sometimes with letters beyond hex. */
-export const SubjectToken = z.string().regex(/^[0-9A-Za-z][0-9A-Za-z-]{0,63}$/);
+const SUBJECT_TOKEN = /^[0-9A-Za-z][0-9A-Za-z-]{0,63}$/;
+export const SubjectToken = z.string().regex(SUBJECT_TOKEN);
+export const isSubjectToken = (text: string): boolean => SUBJECT_TOKEN.test(text);
 
 /** The machine an event is about: LimaCharlie's organisation id and sensor id. */
 export const Endpoint = z.object({ tenantId: SubjectToken, endpointId: SubjectToken });

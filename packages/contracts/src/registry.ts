@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ApprovalDecided, ApprovalEscalated, ApprovalReminded, ApprovalRequested, ApprovalVoted } from './approval.ts';
 import { DetectionRaised } from './detection.ts';
-import { type Endpoint, SubjectToken } from './event.ts';
+import { type Endpoint, isSubjectToken } from './event.ts';
 import * as isolation from './isolation.ts';
 import { NotificationFailed, NotificationOverdue, NotificationSent } from './notification.ts';
 import { PolicyChanged } from './policy.ts';
@@ -72,8 +72,8 @@ export function filterOf(tail: EventType | `${Entity}.>` | '>'): string {
 
 /** The endpoint and the type that a subject names, or nothing where it is no event's subject. */
 export function parseSubject(subject: string): { endpoint: Endpoint; type: string } | undefined {
-  const [root, events, tenantId, endpointId, entity, verb, ...more] = subject.split('.');
+  const [root, events, tenantId = '', endpointId = '', entity, verb, ...more] = subject.split('.');
   if (root !== 'cordon' || events !== 'events' || !entity || !verb || more.length > 0) return undefined;
-  if (!SubjectToken.safeParse(tenantId).success || !SubjectToken.safeParse(endpointId).success) return undefined;
-  return { endpoint: { tenantId: tenantId ?? '', endpointId: endpointId ?? '' }, type: `${entity}.${verb}` };
+  if (!isSubjectToken(tenantId) || !isSubjectToken(endpointId)) return undefined;
+  return { endpoint: { tenantId, endpointId }, type: `${entity}.${verb}` };
 }

@@ -35,10 +35,11 @@ export function armOnNews(bus: Pick<Bus, 'log' | 'arm'>): Handler<StoredEvent> {
     if (incident?.id !== event.data.incidentId) return;
     const at = nextDeadline(incident);
     const deadline = { tenantId: incident.tenantId, endpointId: incident.endpointId, incidentId: incident.id };
-    if (at) await bus.arm('approval', deadline, at);
-    if (event.type === 'approval.requested' && incident.status === 'asked') {
-      await bus.arm('delivery', deadline, new Date(Date.parse(event.time) + DELIVERY_MS));
-    }
+    const isAsked = event.type === 'approval.requested' && incident.status === 'asked';
+    await Promise.all([
+      at && bus.arm('approval', deadline, at),
+      isAsked && bus.arm('delivery', deadline, new Date(Date.parse(event.time) + DELIVERY_MS)),
+    ]);
   };
 }
 

@@ -1,7 +1,6 @@
-import type { EndpointLog } from '@cordon/bus';
+import type { EndpointLog, MessageLog } from '@cordon/bus';
 import type { StoredEvent } from '@cordon/contracts';
 import { type Incident, incidentIdOf, isClosed } from '@cordon/incident';
-import type { Logger } from '@cordon/service';
 
 /**
  * The incident that an event is about, as it stands now; nothing where there is none any more. Incidents of a machine are
@@ -19,7 +18,7 @@ export async function findIncident(log: EndpointLog, event: StoredEvent): Promis
 const TOLD_FOR_MS = 7 * 86_400_000;
 
 /** A channel that is switched on after months does not tell the months. Nothing that is still open is ever too old. */
-export function isLongOver(incident: Incident, event: StoredEvent, log: Logger): boolean {
+export function isLongOver(incident: Incident, event: StoredEvent, log: MessageLog): boolean {
   const isOver = isClosed(incident) && Date.now() - Date.parse(event.time) > TOLD_FOR_MS;
   if (isOver) log.info({ incidentId: incident.id }, 'over for more than a week, not told any more');
   return isOver;

@@ -1,6 +1,5 @@
-import type { EndpointLog } from '@cordon/bus';
+import type { EndpointLog, MessageLog } from '@cordon/bus';
 import type { StoredEvent } from '@cordon/contracts';
-import type { Logger } from '@cordon/service';
 import { createBackoff, later } from './backoff.ts';
 import { ANSWER_MS, MailError, type MailContent, type Mailer, type MailThread } from './email.ts';
 import { attempt, type Journal, journalKey, type Kept } from './journal.ts';
@@ -9,7 +8,7 @@ import { type About, recordFailed, recordSent } from './record.ts';
 
 /** What is sent to whom, and why: one mail, however often it is tried. */
 export type Letter = { about: About; thread: MailThread; content: () => MailContent };
-export type MailOnce = (letter: Letter, event: StoredEvent, log: Logger) => Promise<void>;
+export type MailOnce = (letter: Letter, event: StoredEvent, log: MessageLog) => Promise<void>;
 type Parts = { mailer: Mailer; log: EndpointLog; journal: Journal; numbers: Numbers };
 
 const MISCONFIGURED_PAUSE_MS = 60_000;
@@ -35,7 +34,7 @@ export function createMailOnce({ mailer, log: endpointLog, journal, numbers }: P
     unended.delete(key);
   };
 
-  async function deliver(key: string, letter: Letter, event: StoredEvent, log: Logger): Promise<void> {
+  async function deliver(key: string, letter: Letter, event: StoredEvent, log: MessageLog): Promise<void> {
     const kept = await journal.find(key);
     if (kept?.entry.refused) return;
     const reference =
@@ -54,7 +53,7 @@ export function createMailOnce({ mailer, log: endpointLog, journal, numbers }: P
     kept: Kept | undefined,
     { about, thread, content }: Letter,
     event: StoredEvent,
-    log: Logger,
+    log: MessageLog,
   ): Promise<string | undefined> {
     const { incident, occasion, target } = about;
     const waitMs = backoff.remainingMs();
@@ -95,7 +94,7 @@ export function createMailOnce({ mailer, log: endpointLog, journal, numbers }: P
     key: string,
     kept: Kept | undefined,
     { incident, occasion, target }: About,
-    log: Logger,
+    log: MessageLog,
   ): Promise<Kept> {
     const isOwn = kept !== undefined && unended.get(key)?.startedAt === kept.entry.startedAt;
     if (kept && !isOwn && kept.entry.unknownSince === undefined) {
@@ -114,7 +113,7 @@ export function createMailOnce({ mailer, log: endpointLog, journal, numbers }: P
   }
 
   /** A deferral is one recipient's; everything else stops all mail for a while. */
-  function waitFor(error: MailError, log: Logger): Error {
+  function waitFor(error: MailError, log: MessageLog): Error {
     const { failure } = error;
     if (failure.kind === 'deferred') return error;
     if (failure.kind === 'misconfigured') {

@@ -1,7 +1,6 @@
-import type { EndpointLog } from '@cordon/bus';
+import type { EndpointLog, MessageLog } from '@cordon/bus';
 import type { StoredEvent } from '@cordon/contracts';
 import type { Incident } from '@cordon/incident';
-import type { Logger } from '@cordon/service';
 import { later } from './backoff.ts';
 import { attempt, type Journal, journalKey, type Kept } from './journal.ts';
 import type { Lane, Priority } from './lane.ts';
@@ -21,7 +20,7 @@ export type Post = {
 };
 /** Where it stands (`fresh`: since now), or why Slack will never take it (`fresh`: said now). */
 export type Posted = { ts: string; fresh: boolean } | { refused: string; fresh: boolean };
-export type PostOnce = (post: Post, event: StoredEvent, log: Logger) => Promise<Posted>;
+export type PostOnce = (post: Post, event: StoredEvent, log: MessageLog) => Promise<Posted>;
 
 /** Rate limits are per method: a slow look-up must not delay a first message. */
 export type Lanes = { posts: Lane; updates: Lane; reads: Lane };
@@ -109,7 +108,7 @@ export function createPostOnce({ slack, log: endpointLog, journal, lanes, number
     { entry }: Kept,
     mark: SlackMark,
     threadTs: string | undefined,
-    log: Logger,
+    log: MessageLog,
   ): Promise<string | undefined> {
     const startedAt = Date.parse(entry.startedAt);
     const endedAt = entry.unknownSince === undefined ? startedAt + SLACK_TIMEOUT_MS : Date.parse(entry.unknownSince);
@@ -138,7 +137,7 @@ export function createPostOnce({ slack, log: endpointLog, journal, lanes, number
 }
 
 /** Pauses the lane and says when to come back. For every failure but a refusal, which waiting does not change. */
-export function tryLater(error: SlackCallError, lane: Lane, log: Logger): Error {
+export function tryLater(error: SlackCallError, lane: Lane, log: MessageLog): Error {
   const { failure } = error;
   if (failure.kind === 'misconfigured') {
     log.error({ reason: failure.reason, fix: failure.fix }, 'Slack cannot be used until this is fixed');

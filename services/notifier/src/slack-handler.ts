@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type EndpointLog, type Handler, PermanentError } from '@cordon/bus';
+import { type EndpointLog, type Handler, type MessageLog, PermanentError } from '@cordon/bus';
 import type { StoredEvent } from '@cordon/contracts';
 import type { Incident } from '@cordon/incident';
-import type { Logger } from '@cordon/service';
 import { later } from './backoff.ts';
 import { findIncident, isLongOver } from './find-incident.ts';
 import { callOf, newsOf } from './moments.ts';
@@ -31,6 +30,7 @@ export function tellSlackOnNews({ slack, log: endpointLog, postOnce, lanes, publ
   const inTurn = oneAtATime();
   const progress = createProgress();
   const questions = createQuestions();
+  endpointLog.listen((event) => questions.arrived(event)); // moments before it is delivered here
 
   return async (event, { log, redelivered }) => {
     questions.arrived(event);
@@ -81,7 +81,7 @@ export function tellSlackOnNews({ slack, log: endpointLog, postOnce, lanes, publ
     ts: string,
     event: StoredEvent,
     redelivered: boolean,
-    log: Logger,
+    log: MessageLog,
   ): Promise<void> {
     const reached = progress.of(incident);
     if (reached.message >= incident.lastSeq) return;
@@ -110,7 +110,12 @@ export function tellSlackOnNews({ slack, log: endpointLog, postOnce, lanes, publ
       throw later(UPDATE_PAUSE_MS, 'there is more news');
   }
 
-  async function continueThread(incident: Incident, threadTs: string, event: StoredEvent, log: Logger): Promise<void> {
+  async function continueThread(
+    incident: Incident,
+    threadTs: string,
+    event: StoredEvent,
+    log: MessageLog,
+  ): Promise<void> {
     const refusals: string[] = [];
     let isWhole = true;
     let posted = 0;
