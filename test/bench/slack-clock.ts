@@ -5,7 +5,7 @@ import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 /** A Slack that answers at once and only notes when it was first called about each host. */
 export interface SlackClock extends AsyncDisposable {
   readonly apiUrl: string;
-  /** By hostname, in `performance.now()`; a moment later than it happened. */
+  /** By hostname, in `performance.now()`. Known a moment later, as the thread tells of it. */
   readonly posted: ReadonlyMap<string, number>;
 }
 
