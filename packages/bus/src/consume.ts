@@ -152,21 +152,22 @@ function atFirstWord(make: () => Logger): MessageLog {
 }
 
 function directly(delivery: JsMsg, spec: ConsumerSpec): Matter {
-  const { seq, subject, data } = delivery;
   const { stream } = delivery.info;
+  return { stream, message: received(delivery), letterId: `dead:${stream}:${spec.name}:${delivery.seq}` };
+}
+
+/** What was delivered, as a message of its stream. */
+export function received(delivery: JsMsg): Received {
+  const { seq, subject, data } = delivery;
   return {
-    stream,
-    message: {
-      seq,
-      subject,
-      data,
-      get header() {
-        return delivery.headers ?? headers(); // read when asked for: most messages were read by another consumer already
-      },
-      string: () => delivery.string(),
-      json: () => delivery.json(),
+    seq,
+    subject,
+    data,
+    get header() {
+      return delivery.headers ?? headers(); // read when asked for: most messages were read by another consumer already
     },
-    letterId: `dead:${stream}:${spec.name}:${seq}`,
+    string: () => delivery.string(),
+    json: () => delivery.json(),
   };
 }
 

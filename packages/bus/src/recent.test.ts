@@ -1,12 +1,16 @@
-import type { Endpoint } from '@cordon/contracts';
+import { type DetectionRaised, encodeEvent, type Endpoint, subjectOf } from '@cordon/contracts';
 import { aDetection, aDetectionRaised, anEndpoint } from '@cordon/contracts/builders';
 import { ask } from '@cordon/incident';
 import { anAsking } from '@cordon/incident/builders';
 import { type Broker, startBroker } from '@cordon/sandbox';
+import { jetstream } from '@nats-io/jetstream';
+import { connect, headers } from '@nats-io/transport-node';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
+import type { Received } from './consume.ts';
 import { type Bus, connectBus } from './index.ts';
+import { recentEvents } from './recent.ts';
 
 const log = pino({ level: 'silent' });
 let broker: Broker;
@@ -120,3 +124,42 @@ test('a broker that was away leaves no gap', async () => {
   await detect(fresh);
   expect(await countAt(fresh, await detect(fresh))).toBe(2);
 });
+
+test('the row goes on with what a consumer was delivered sooner, once', async () => {
+  const connection = await connect({ servers: broker.url });
+  const recent = recentEvents(jetstream(connection), log);
+  const heard: string[] = [];
+  recent.listen((_key, { event }) => void heard.push(event?.id ?? ''));
+  await recent.follow();
+  const seq = await detect(anEndpoint());
+  await expect.poll(() => recent.reached(seq)).toBe(true);
+
+  const next = aDetectionRaised(aDetection({ endpoint: anEndpoint() }));
+  const afterNext = aDetectionRaised(aDetection({ endpoint: anEndpoint() }));
+  expect(recent.read(asDelivered(afterNext, seq + 2)).id).toBe(afterNext.id);
+  expect(heard).toHaveLength(1); // what lies between may concern anybody
+  expect(recent.read(asDelivered(next, seq + 1)).id).toBe(next.id);
+  expect(heard.slice(1)).toEqual([next.id]);
+  expect(await recent.reached(seq + 1)).toBe(true);
+
+  await other.log.append(next);
+  const { seq: last } = await other.log.append(afterNext);
+  expect(await recent.reached(last)).toBe(true);
+  expect(heard.slice(1)).toEqual([next.id, afterNext.id]);
+  recent.stop();
+  await connection.close();
+});
+
+function asDelivered(event: DetectionRaised, seq: number): Received {
+  const { headers: values, payload } = encodeEvent(event);
+  const header = headers();
+  for (const [name, value] of Object.entries(values)) header.set(name, value);
+  return {
+    seq,
+    subject: subjectOf(event, event.type),
+    header,
+    data: Buffer.from(payload),
+    string: () => payload,
+    json: () => JSON.parse(payload),
+  };
+}

@@ -1,9 +1,9 @@
 import { type Endpoint, parseSubject, type StoredEvent } from '@cordon/contracts';
-import type { JetStreamClient, JsMsg } from '@nats-io/jetstream';
-import { headers } from '@nats-io/transport-node';
+import type { JetStreamClient } from '@nats-io/jetstream';
 import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
-import { endpointKey, type Entry, entryOf, eventIn, type LogMessage } from './fold.ts';
+import { type Received, received } from './consume.ts';
+import { endpointKey, type Entry, entryOf, eventIn } from './fold.ts';
 import { PULL_EXPIRES_MS } from './follow.ts';
 import { EVENTS } from './topology.ts';
 
@@ -21,8 +21,11 @@ type Listener = (key: string, entry: Entry) => void;
 export interface RecentEvents {
   /** Begins to listen, once. */
   follow(): Promise<void>;
-  /** The event in a message of the log, read once however often it is delivered. Throws where there is none. */
-  read(message: LogMessage): StoredEvent;
+  /**
+   * The event in a message of the log, read once however often it is delivered. Throws where there is none. Where a
+   * consumer was delivered the next of the row sooner, the row goes on with that.
+   */
+  read(message: Received): StoredEvent;
   /** Called with every event from now on, and the key of its endpoint. */
   listen(listener: Listener): void;
   /** Another number whenever the row of events broke, and some may have been missed. Absent while it is broken. */
@@ -44,23 +47,17 @@ export function recentEvents(js: JetStreamClient, log: Logger): RecentEvents {
   let messages: Awaited<ReturnType<typeof listen>> | undefined;
   let stopped = false;
 
-  function entryIn(message: LogMessage): Entry {
+  function entryIn(message: Received): Entry {
     const entry = read.get(message.seq) ?? entryOf(message);
     read.set(message.seq, entry);
     return entry;
   }
 
-  function arrived(message: JsMsg): void {
-    const { seq, data, subject } = message;
+  function arrived(message: Received): void {
+    const { seq, subject } = message;
+    if (seq <= newest) return;
     const endpoint = parseSubject(subject)?.endpoint;
-    const entry = entryIn({
-      seq,
-      data,
-      get header() {
-        return message.headers ?? headers(); // read when asked for: a consumer may have read the message already
-      },
-      string: () => message.string(),
-    });
+    const entry = entryIn(message);
     const key = endpoint ? endpointKey(endpoint) : '';
     entries.set(seq, { ...entry, key });
     newest = seq;
@@ -80,12 +77,13 @@ export function recentEvents(js: JetStreamClient, log: Logger): RecentEvents {
     for (;;) {
       try {
         messages ??= await listen();
-        for await (const message of messages) arrived(message);
+        for await (const message of messages) arrived(received(message));
       } catch (err) {
         log.warn({ err }, 'recent events are not followed, will be tried again');
       }
       messages = undefined;
       entries.clear();
+      newest = 0;
       breaks++;
       if (stopped) return;
       await new Promise((resolve) => setTimeout(resolve, AGAIN_AFTER_MS));
@@ -113,7 +111,11 @@ export function recentEvents(js: JetStreamClient, log: Logger): RecentEvents {
       messages = await listen();
       void keepListening();
     },
-    read: (message) => entryIn(message).event ?? eventIn(message), // which throws, and says why
+
+    read(message) {
+      if (entries.size > 0 && message.seq === newest + 1) arrived(message);
+      return entryIn(message).event ?? eventIn(message); // which throws, and says why
+    },
 
     listen: (listener) => void listeners.push(listener),
     unbrokenSince: () => (messages === undefined ? undefined : breaks),

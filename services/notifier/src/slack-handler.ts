@@ -30,10 +30,9 @@ export function tellSlackOnNews({ slack, log: endpointLog, postOnce, lanes, publ
   const inTurn = oneAtATime();
   const progress = createProgress();
   const questions = createQuestions();
-  endpointLog.listen((event) => questions.arrived(event)); // moments before it is delivered here
+  endpointLog.listen((event) => questions.arrived(event)); // a look into the log then has it: with its delivery here, not yet
 
   return async (event, { log, redelivered }) => {
-    questions.arrived(event);
     if (progress.covers(event, redelivered)) return;
     if (event.type === 'approval.decided' && !redelivered) await delay(ACTED_ON_WITHIN_MS);
     await inTurn(`${event.tenantId}/${event.endpointId}`, async () => {
