@@ -20,7 +20,7 @@ export type MemoryFigures = {
 };
 const LOADS = 5;
 /** Slack takes about one update per second, and so a load is worked off for a while after its last webhook. */
-const WORKED_OFF_WITHIN_MS = 300_000;
+const WORKED_OFF_WITHIN_MS = 600_000;
 /** After that. */
 const REST_MS = 40_000;
 

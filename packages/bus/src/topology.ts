@@ -51,7 +51,7 @@ export const STREAMS: StreamSpec[] = [
 ];
 
 export const ACK_WAIT_MS = 30 * SECOND;
-/** What is done at a given time may be 5 s late, also where a crash comes between. */
+/** What is done at a given time may be 5 s late, also where a crash or an outage comes between. */
 const ON_TIME_MS = 3 * SECOND;
 
 /** A durable pull consumer: who reads what, and how many at once. */
@@ -156,7 +156,8 @@ export const CONSUMERS = {
   },
   /** Updates wait for their turn here, few a minute, and new messages must not wait behind them; so do deferred mails. */
   slack: ofEvents('notifier-slack', [...NEWS], 16, 20_000),
-  email: ofEvents('notifier-email', MAILED, 4, 20_000),
+  // A mail that was sent as the broker went away is written down soon after its return: until then it may come twice.
+  email: ofEvents('notifier-email', MAILED, 4, 20_000, ON_TIME_MS),
   /** notifier: tells operators what was put aside. */
   quarantined: {
     name: 'notifier-quarantine',
