@@ -135,6 +135,7 @@ describe('LimaCharlie', () => {
     lab.cloud.faults.set('dropped');
     await using ingest = await lab.startIngest();
     await runs(ingest, 'failed').toBeGreaterThan(1);
+    await expect.poll(() => lab.cloud.isOutputPaused()).toBe(false); // it has failed to deliver just before
     const [sent] = records(1);
     expect(await lab.cloud.raise(sent ?? {})).toMatchObject({ status: 202 });
     lab.cloud.faults.clear();
