@@ -11,6 +11,7 @@ mkdirSync(artifacts, { recursive: true });
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const skipped: string[] = [];
+const failures: string[] = [];
 
 await check('format', ['oxfmt', '--check', '.']);
 await check('lint', ['oxlint', '--type-aware', '--deny-warnings']);
@@ -21,6 +22,8 @@ await suite('system'); // all of Cordon as processes: scenarios, crashes, real b
 
 if (skipped.length > 0)
   say(`\nSkipped on this machine, with the reason:\n${skipped.map((name) => `  ${name}`).join('\n')}`);
+if (failures.length > 0)
+  say(`\nFailed:\n${failures.map((failure) => `  ${failure.replaceAll('\n', '\n    ')}`).join('\n')}`);
 say(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
 process.exit(totals.failed === 0 ? 0 : 1);
 
@@ -39,12 +42,15 @@ async function run(command: string[]): Promise<number> {
 async function check(name: string, command: string[]): Promise<void> {
   say(`\n== ${name}: ${command.join(' ')}`);
   if ((await run(command)) === 0) totals.passed++;
-  else totals.failed++;
+  else {
+    totals.failed++;
+    failures.push(name);
+  }
 }
 
-type Results = {
-  testResults: { status: string; message: string; assertionResults: { status: string; fullName: string }[] }[];
-};
+type Results = { testResults: FileResult[] };
+type FileResult = { name: string; status: string; message: string; assertionResults: TestResult[] };
+type TestResult = { status: string; fullName: string; failureMessages?: string[] };
 
 async function suite(project: string, more: string[] = []): Promise<void> {
   const command = [
@@ -66,13 +72,18 @@ async function suite(project: string, more: string[] = []): Promise<void> {
   const notRun = tests.filter(
     (test) => test.status === 'pending' || test.status === 'skipped' || test.status === 'todo',
   );
-  const failed =
-    count('failed') +
-    results.testResults.filter(
-      (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
-    ).length;
+  const failed = results.testResults.flatMap(failuresIn);
+  if (failed.length === 0 && code !== 0) failed.push(`${project} tests: exit code ${code}`);
   totals.passed += count('passed');
-  totals.failed += failed === 0 && code !== 0 ? 1 : failed;
+  totals.failed += failed.length;
+  failures.push(...failed);
   totals.skipped += notRun.length;
   skipped.push(...notRun.map((test) => test.fullName));
+}
+
+/** What is to be read at the end, where nobody has to look for it: each failed test, or the file that none of its tests explains. */
+function failuresIn({ name, status, message, assertionResults }: FileResult): string[] {
+  const tests = assertionResults.filter((test) => test.status === 'failed');
+  if (tests.length === 0) return status === 'failed' ? [`${name.replace(root, '')}\n${message}`] : [];
+  return tests.map(({ fullName, failureMessages = [] }) => `${fullName}\n${failureMessages.join('\n')}`);
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type Bus, connectBus, CONSUMERS, Quarantined } from '@cordon/bus';
-import type { StoredEvent } from '@cordon/contracts';
+import { type Bus, connectBus, connectOperator, CONSUMERS, eventIn, Quarantined } from '@cordon/bus';
+import { filterOf } from '@cordon/contracts';
 import { limaCharlie } from '@cordon/limacharlie/client';
 import { type Broker, freePort, startBroker, startLimaCharlie } from '@cordon/sandbox';
 import { createLogger } from '@cordon/service';
@@ -32,9 +32,7 @@ export async function startBackfillLab({ pauseMs = 100 } = {}) {
   const webhook = { url: `http://127.0.0.1:${port}/webhooks/limacharlie`, secret: SECRET };
   const cloud = await startLimaCharlie({ oid: OID, apiKey, webhook, pauseMs });
   const watcher = await connectBus({ url: broker.url, name: 'watcher', log: createLogger('watcher', 'silent') });
-  const events: StoredEvent[] = [];
   const quarantine: Quarantined[] = [];
-  await watcher.consumeEvents(CONSUMERS.ask, async (event) => void events.push(event));
   await watcher.consumeAside(CONSUMERS.quarantined, Quarantined, async (record) => void quarantine.push(record));
   const bucket = await watcher.bucket('bookmarks');
   const key = `limacharlie.${OID}`;
@@ -46,9 +44,16 @@ export async function startBackfillLab({ pauseMs = 100 } = {}) {
     raiseAll: async (sent: Record<string, unknown>[]) => {
       for (const record of sent) await cloud.raise(record);
     },
-    /** The `detect_id` of everything that was raised. */
-    raised: () =>
-      events.flatMap((event) => (event.type === 'detection.raised' ? [event.data.detection.finding_info.uid] : [])),
+    /** The `detect_id` of everything that the log has of LimaCharlie by now, sorted. */
+    raised: async () => {
+      await using operator = await connectOperator({ url: broker.url, name: 'reader' });
+      const ids: string[] = [];
+      for await (const message of operator.read({ seq: 1, filter: filterOf('detection.raised') })) {
+        const event = eventIn(message);
+        if (event.type === 'detection.raised') ids.push(event.data.detection.finding_info.uid);
+      }
+      return ids.toSorted();
+    },
     quarantine,
     bookmark: async () => (await bucket.get(key))?.json<{ since: string; upTo: string }>(),
     /** As after an ingest that was here `minutes` ago, for `days` before that. */

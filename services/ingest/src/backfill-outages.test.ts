@@ -14,7 +14,7 @@ describe('the bookmark', () => {
     await lab.raiseAll(records(5, { minutes: 5 }));
     await using ingest = await lab.startIngest();
     await nextPass(ingest);
-    expect(lab.raised()).toEqual([]);
+    expect(await lab.raised()).toEqual([]);
     const { since, upTo } = (await lab.bookmark()) ?? { since: '', upTo: '' };
     expect(Date.parse(upTo)).toBeGreaterThan(Date.parse(since));
   });
@@ -30,7 +30,7 @@ describe('the bookmark', () => {
     await lab.raiseAll([...old, ...recent]);
     await using ingest = await lab.startIngest();
     await nextPass(ingest);
-    expect(lab.raised().toSorted()).toEqual(idsOf(recent));
+    expect(await lab.raised()).toEqual(idsOf(recent));
     expect(ingest.logLines.filter((line) => line.includes('more than 7 days'))).toHaveLength(1);
   });
 
@@ -59,7 +59,7 @@ describe('the bookmark', () => {
     expect(await lab.bookmark()).toEqual(before);
     await using ingest = await lab.startIngest();
     await runs(ingest).toBeGreaterThan(0);
-    await expect.poll(() => lab.raised().toSorted()).toEqual(idsOf(missed));
+    await expect.poll(() => lab.raised()).toEqual(idsOf(missed));
     expect(await lab.bookmark()).not.toEqual(before);
   });
 
@@ -71,7 +71,7 @@ describe('the bookmark', () => {
     await using other = await lab.startIngest({ port: 0 });
     await Promise.all([nextPass(one), nextPass(other)]);
     expect(await other.runs('failed')).toBe(0);
-    expect(lab.raised().toSorted()).toEqual(idsOf(missed));
+    expect(await lab.raised()).toEqual(idsOf(missed));
   });
 });
 
@@ -100,7 +100,7 @@ describe('LimaCharlie', () => {
     lab.cloud.faults.set('429', 1, { route: DETECTIONS, periodSeconds: 1 });
     const began = Date.now();
     await using ingest = await lab.startIngest();
-    await expect.poll(() => lab.raised().length).toBe(5);
+    await expect.poll(() => lab.raised()).toHaveLength(5);
     expect(Date.now() - began).toBeGreaterThanOrEqual(1000);
     expect(await ingest.runs('rate_limited')).toBe(1);
   });
@@ -125,7 +125,7 @@ describe('LimaCharlie', () => {
     });
     await runs(ingest).toBe(1);
     expect(asked()).toBe(1 + 2 + 2); // the first page, two failures, the other two pages
-    await expect.poll(() => lab.raised().length).toBe(250);
+    await expect.poll(() => lab.raised()).toHaveLength(250);
   });
 
   test('down at the start delays nothing, and is asked until it answers', async () => {
@@ -139,7 +139,7 @@ describe('LimaCharlie', () => {
     const [sent] = records(1);
     expect(await lab.cloud.raise(sent ?? {})).toMatchObject({ status: 202 });
     lab.cloud.faults.clear();
-    await expect.poll(() => lab.raised().length).toBe(6);
+    await expect.poll(() => lab.raised()).toHaveLength(6);
   });
 
   test('slow to answer does not hold up a stop', async () => {
