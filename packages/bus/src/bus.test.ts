@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ApprovalRequested, type CordonEvent, eventId, subjectOf } from '@cordon/contracts';
+import { ApprovalRequested, type CordonEvent, type Endpoint, eventId, subjectOf } from '@cordon/contracts';
 import { aDetection, aDetectionRaised, anEndpoint } from '@cordon/contracts/builders';
 import { ask, decide } from '@cordon/incident';
 import { anAnswer, anAsking, someTerms } from '@cordon/incident/builders';
@@ -9,6 +9,7 @@ import { connect } from '@nats-io/transport-node';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Bus, connectBus, CONSUMERS, DeadLetter, PermanentError, RetryLaterError } from './index.ts';
+import { ensureConsumer } from './topology.ts';
 
 const log = pino({ level: 'silent' });
 let broker: Broker;
@@ -155,27 +156,25 @@ test('a deadline is delivered when due, also when it was armed twice, and at onc
 });
 
 /** A consumer of its own, so that tests do not take each other's messages. */
-async function consumerFor(endpoint: { tenantId: string; endpointId: string }) {
+async function consumerFor(endpoint: Endpoint, filters = [subjectOf(endpoint, '>')]) {
   const connection = await connect({ servers: broker.url });
   const jsm = await jetstreamManager(connection);
   const spec = {
     name: `test-${randomUUID()}`,
     stream: 'CORDON_EVENTS',
-    filters: [subjectOf(endpoint, '>')],
+    filters,
     concurrency: 4,
     maxAckPending: 100,
   };
-  await jsm.consumers.add(spec.stream, {
-    durable_name: spec.name,
-    ack_policy: 'explicit',
-    filter_subjects: spec.filters,
-  });
+  await ensureConsumer(jsm, spec);
   return {
     spec,
     pending: async () => {
       const info = await jsm.consumers.info(spec.stream, spec.name);
       return info.num_pending + info.num_ack_pending;
     },
+    /** The place in the log up to which everything is acknowledged. */
+    doneUpTo: async () => (await jsm.consumers.info(spec.stream, spec.name)).ack_floor.stream_seq,
     letters: async () => {
       const found: DeadLetter[] = [];
       const info = await jsm.streams.info('CORDON_DEAD_LETTERS', {
@@ -192,7 +191,7 @@ async function consumerFor(endpoint: { tenantId: string; endpointId: string }) {
   };
 }
 
-const aQuestion = (endpoint: { tenantId: string; endpointId: string }): CordonEvent =>
+const aQuestion = (endpoint: Endpoint): CordonEvent =>
   ApprovalRequested.create({
     id: eventId('test', randomUUID()),
     source: '/test',
@@ -200,6 +199,20 @@ const aQuestion = (endpoint: { tenantId: string; endpointId: string }): CordonEv
     endpoint,
     data: { incidentId: randomUUID(), expiresAt: new Date().toISOString(), votesNeeded: 1, why: 'a test' },
   });
+
+test('a consumer of the log is given all, handles what concerns it, and leaves nothing of the rest', async () => {
+  const [one, other] = [anEndpoint(), anEndpoint()];
+  const filters = [subjectOf(one, 'detection.raised'), subjectOf(other, 'approval.>')];
+  await using consumer = await consumerFor(one, filters);
+  const wanted = [aDetectionRaised(aDetection({ endpoint: one })), aQuestion(other)];
+  const rest = [aDetectionRaised(aDetection({ endpoint: other })), aQuestion(one), aDetectionRaised()];
+  for (const event of [...wanted, ...rest]) await bus.log.append(event);
+  const handled: string[] = [];
+  const consumption = await bus.consumeEvents(consumer.spec, async (event) => void handled.push(event.id));
+  await expect.poll(consumer.pending).toBe(0);
+  expect(handled.toSorted()).toEqual(wanted.map(({ id }) => id).toSorted());
+  await consumption.stop();
+});
 
 test('a failing handler is tried again, and the next message is handled meanwhile', async () => {
   const endpoint = anEndpoint();
@@ -333,13 +346,13 @@ test('a bus that is closed lets what is in hand finish, and tell the broker of i
     await release.promise;
     await client.log.append(outcome);
   });
-  await client.log.append(aQuestion(endpoint));
+  const { seq } = await client.log.append(aQuestion(endpoint));
   await started.promise;
   const closed = client.close();
   release.resolve();
   await closed;
   expect((await bus.log.load(outcome)).state.incident).toBeDefined();
-  await expect.poll(consumer.pending).toBe(0);
+  await expect.poll(consumer.doneUpTo).toBe(seq);
 });
 
 test('a broker that is silent while a service starts to consume is asked again', async () => {

@@ -6,7 +6,7 @@ import { eventually } from './eventually.ts';
 import { type Consumption, follow } from './follow.ts';
 import { publish } from './publish.ts';
 import { originalOf } from './redrive.ts';
-import { type ConsumerSpec, ensureConsumer, redriveOf } from './topology.ts';
+import { concernOf, type ConsumerSpec, ensureConsumer, redriveOf } from './topology.ts';
 
 /** Unexpected failures of one message before it is given up on. Broker faults and `RetryLaterError` do not count. */
 const ATTEMPTS_MAX = 12;
@@ -115,9 +115,13 @@ export async function consume<T>(
   }
 
   const redrive = redriveOf(spec);
+  const isConcerned = concernOf(spec);
   await eventually(log, () => ensureConsumer(jsm, redrive));
   const both = [
-    await follow(parts, spec, (delivery) => attempt(delivery, async () => directly(delivery, spec))),
+    await follow(parts, spec, async (delivery) => {
+      if (isConcerned(delivery.subject)) await attempt(delivery, async () => directly(delivery, spec));
+      else delivery.ack();
+    }),
     await follow(parts, redrive, (delivery) =>
       attempt(delivery, async () => ({
         ...(await originalOf(jsm, delivery)),

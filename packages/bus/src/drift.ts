@@ -92,7 +92,8 @@ function compared(declared: object, found: object): Pick<TopologyItem, 'state' |
 /** What the broker leaves out is zero, false or empty. */
 function unset(declared: unknown): unknown {
   if (typeof declared === 'number') return 0;
-  return typeof declared === 'boolean' ? false : undefined;
+  if (typeof declared === 'boolean') return false;
+  return Array.isArray(declared) ? [] : undefined;
 }
 
 /** What was asked for, or nothing where the stream or consumer does not exist. */

@@ -11,4 +11,4 @@ export { connectOperator, type Kept, type Operator, type Unreadable } from './op
 export type { Rebuilt } from './rebuild.ts';
 export { DeadLetter, Quarantined } from './records.ts';
 export { MessageRef } from './redrive.ts';
-export { BUCKETS, type ConsumerSpec, CONSUMERS, DUPLICATE_WINDOW_MS, STREAMS } from './topology.ts';
+export { BUCKETS, concernOf, type ConsumerSpec, CONSUMERS, DUPLICATE_WINDOW_MS, STREAMS } from './topology.ts';

@@ -115,11 +115,15 @@ test('what happened before somebody began to follow is in the log', async () => 
   expect((await late.log.load(endpoint, seq)).state.incident?.detectionCount).toBe(6);
 });
 
+const connected = () => [follower, other].map((bus) => bus.isConnected());
+
 test('a broker that was away leaves no gap', async () => {
   const [known, fresh] = [anEndpoint(), anEndpoint()];
   await countAt(known, await detect(known));
   await broker.kill();
+  await expect.poll(connected).toEqual([false, false]);
   await broker.restart();
+  await expect.poll(connected).toEqual([true, true]);
   for (let count = 2; count < 6; count++) expect(await countAt(known, await detect(known))).toBe(count);
   await detect(fresh);
   expect(await countAt(fresh, await detect(fresh))).toBe(2);
@@ -144,7 +148,7 @@ test('the row goes on with what a consumer was delivered sooner, once', async ()
 
   await other.log.append(next);
   const { seq: last } = await other.log.append(afterNext);
-  expect(await recent.reached(last)).toBe(true);
+  await expect.poll(() => recent.reached(last)).toBe(true);
   expect(heard.slice(1)).toEqual([next.id, afterNext.id]);
   recent.stop();
   await connection.close();

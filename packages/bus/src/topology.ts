@@ -58,6 +58,7 @@ const ON_TIME_MS = 3 * SECOND;
 export type ConsumerSpec = {
   name: string;
   stream: string;
+  /** The subjects that concern it. */
   filters: string[];
   concurrency: number;
   maxAckPending: number;
@@ -191,6 +192,13 @@ export function redriveOf({ name, concurrency, maxAckPending }: ConsumerSpec): C
   };
 }
 
+/** Tells whether a subject concerns a consumer. */
+export function concernOf({ filters }: ConsumerSpec): (subject: string) => boolean {
+  const patterns = filters.map((filter) => filter.replaceAll('.', '\\.').replaceAll('*', '[^.]+').replace(/>$/, '.+'));
+  const any = new RegExp(`^(?:${patterns.join('|')})$`);
+  return (subject) => any.test(subject);
+}
+
 /** Every consumer that has to exist. */
 export function allConsumers(): ConsumerSpec[] {
   const consumers: ConsumerSpec[] = Object.values(CONSUMERS);
@@ -247,7 +255,11 @@ export async function ensureConsumer(jsm: JetStreamManager, spec: ConsumerSpec):
   }
 }
 
-/** How the broker is told of a consumer. */
+/**
+ * How the broker is told of a consumer. Each of the log is given all of it, and acknowledges unread what does not concern it:
+ * wherever a block of the log ends (8 MB), the broker looks through the subjects of all machines for every consumer that it
+ * filters for, and stores nothing meanwhile. Of 10,000 machines that took 17 ms for each.
+ */
 export function consumerConfig(spec: ConsumerSpec): Partial<ConsumerConfig> & { durable_name: string } {
   return {
     durable_name: spec.name,
@@ -255,7 +267,7 @@ export function consumerConfig(spec: ConsumerSpec): Partial<ConsumerConfig> & { 
     ack_wait: nanos(spec.ackWaitMs ?? ACK_WAIT_MS),
     max_deliver: -1, // the worker itself moves what it gives up on; past a limit here a message would just stop coming
     max_ack_pending: spec.maxAckPending,
-    filter_subjects: spec.filters,
+    filter_subjects: spec.stream === EVENTS ? [] : spec.filters,
   };
 }
 

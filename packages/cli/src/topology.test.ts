@@ -22,6 +22,9 @@ test('what services made is as declared, what drifted is named with both values,
 
   await lab.jsm.streams.update('CORDON_EVENTS', { max_age: nanos(3_600_000) });
   await lab.jsm.consumers.update('CORDON_EVENTS', 'notifier-slack', { max_ack_pending: 3 });
+  await lab.jsm.consumers.update('CORDON_EVENTS', 'notifier-email', {
+    filter_subjects: ['cordon.events.*.*.approval.>', 'cordon.events.*.*.isolation.>'],
+  });
   await lab.jsm.consumers.delete('CORDON_EVENTS', 'approval-ask');
   await lab.jsm.consumers.add('CORDON_EVENTS', { durable_name: 'left-over', ack_policy: 'explicit' });
   await lab.jsm.streams.add({ name: 'CORDON_OLD', subjects: ['cordon.old'] });
@@ -29,11 +32,14 @@ test('what services made is as declared, what drifted is named with both values,
   expect(drifted.code).toBe(1);
   expect(drifted.out).toContain('stream CORDON_EVENTS: max_age is 3600000000000, declared 34560000000000000\n');
   expect(drifted.out).toContain('consumer notifier-slack: max_ack_pending is 3, declared 20000\n');
+  expect(drifted.out).toContain(
+    'consumer notifier-email: filter_subjects is ["cordon.events.*.*.approval.>","cordon.events.*.*.isolation.>"], declared []\n',
+  );
   expect(drifted.out).toContain('consumer approval-ask is missing\n');
   expect(drifted.out).toMatch(/stream +CORDON_OLD .*not declared/);
 
   const applied = await lab.cordon('topology', '--apply');
-  expect(applied.out).toContain('3 put right.');
+  expect(applied.out).toContain('4 put right.');
   expect(applied.code).toBe(0);
   const { value } = await lab.json('topology');
   expect(value).toEqual(

@@ -20,6 +20,11 @@ function watch(path: string | undefined, pollMs = 10): void {
     pollMs,
   );
 }
+/** Changes the file at once: a look in the middle of it would find an empty one. */
+async function put(text: string): Promise<void> {
+  await writeFile(`${file}.new`, text);
+  await rename(`${file}.new`, file);
+}
 /** With the clock stopped: has it look once, and waits until it is done. */
 async function look(): Promise<void> {
   vi.advanceTimersToNextTimer();
@@ -58,14 +63,14 @@ test('a file that is not there or has faults is refused at the start', async () 
 test('a change is taken over; a text with faults and a missing file are told once and change nothing', async () => {
   await writeFile(file, named('a'));
   watch(file);
-  await writeFile(file, named('b'));
+  await put(named('b'));
   await expect.poll(tier).toBe('b');
-  await writeFile(file, 'tiers: [7]');
+  await put('tiers: [7]');
   await expect.poll(() => told).toHaveLength(2);
   await unlink(file);
   await expect.poll(() => told).toHaveLength(3);
   expect(tier()).toBe('b');
-  await writeFile(file, named('c'));
+  await put(named('c'));
   await expect.poll(tier).toBe('c');
   await unlink(file); // gone once more is news once more
   await expect.poll(() => told).toHaveLength(5);

@@ -76,7 +76,7 @@ test('a sensor that is offline keeps the wish and carries it out when it is back
 
 test('going offline stops an isolation that had not been applied', async () => {
   await using cloud = await start({
-    isolationLagMs: 300,
+    isolationLagMs: 1000,
     sensors: [
       { sid, hostname: 'a' },
       { sid: unknownSid, hostname: 'b' },

@@ -338,7 +338,7 @@ test('Socket Mode: what is pressed comes over the socket, and what is acknowledg
   const socket = new SocketModeClient({
     appToken,
     clientOptions: { slackApiUrl: slack.apiUrl, retryConfig: { retries: 0 } },
-    clientPingTimeout: 300, // also how long it waits before it connects anew
+    clientPingTimeout: 2000, // also how long it waits before it connects anew
     logger: silent,
   });
   socket.on('interactive', ({ body, ack }: { body: Payload; ack: (answer?: object) => Promise<void> }) => {

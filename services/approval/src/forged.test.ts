@@ -59,7 +59,7 @@ test('a forged vote between two real ones is neither counted nor shown, and is r
   expect(text).not.toContain('Mallory');
   expect((await lab.now(incident)).status).toBe('asked');
   await expect.poll(reports).toEqual([expect.stringContaining('It carries no signature')]);
-  expect(handled.filter((type) => type === 'approval.voted')).toHaveLength(3);
+  await expect.poll(() => handled.filter((type) => type === 'approval.voted')).toHaveLength(3);
 
   await answer(carol, incident);
   const { status, decision } = await lab.now(incident);

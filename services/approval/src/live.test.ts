@@ -27,6 +27,8 @@ const changes = (stream: Stream): number => stream.heard().split('event: changed
 
 test('says "look again" at the start and at each change of its incident, and nothing else', async () => {
   const [incident, other] = [await lab.asked(), await lab.asked()];
+  const shown = () => lab.board.cards().open.map(({ id }) => id);
+  await expect.poll(shown).toEqual(expect.arrayContaining([incident.id, other.id]));
   const alice = await lab.signedIn();
   const [one, all] = [await listen(alice, `/approvals/${incident.id}/events`), await listen(alice, '/events')];
   expect(one.response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');

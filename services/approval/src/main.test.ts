@@ -124,7 +124,7 @@ test('a stop takes no longer for a page that is watched, and exits in order', as
 test('a question that nobody answers ends at its deadline, even if it came while the service was down', async () => {
   await service.stop();
   const detection = aDetection();
-  const brief = await startService({ name: 'approval', env: { ...env, APPROVAL_EXPIRY_MINUTES: '0.02' } });
+  const brief = await startService({ name: 'approval', env: { ...env, APPROVAL_EXPIRY_MINUTES: '0.05' } });
   await brief.ready();
   await bus.log.append(aDetectionRaised(detection));
   const id = incidentIdOf(detection);

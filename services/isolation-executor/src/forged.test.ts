@@ -96,7 +96,7 @@ test('a no that nobody said does nothing but reach the operators', async () => {
   await lab.openIncident();
   await plant(eventOf(signed(await aDecision('leave'), stranger)));
   await expect.poll(letters).toEqual([expect.stringContaining('did not come from')]);
-  expect(errors.join()).toContain('kept as a dead letter');
+  await expect.poll(() => errors.join()).toContain('kept as a dead letter');
 });
 
 test('a decision about an incident that does not exist, and one about a decided one, reach the operators', async () => {

@@ -37,9 +37,9 @@ test('the process tells, counts, stops in order, and goes on where it was killed
   await service.ready();
   await expect.poll(() => slack.messages()[0]?.text, SLOW).toContain('Machine not isolated.');
   await expect.poll(() => mail.mails().length, SLOW).toBe(2);
-  const metrics = await (await fetch(`${service.adminUrl}/metrics`)).text();
-  expect(metrics).toMatch(/cordon_notifications_total\{channel="email",outcome="sent".*\} 2/);
-  expect(metrics).toContain('cordon_notification_latency_seconds_bucket');
+  const metrics = async () => (await fetch(`${service.adminUrl}/metrics`)).text();
+  await expect.poll(metrics).toMatch(/cordon_notifications_total\{channel="email",outcome="sent".*\} 2/);
+  expect(await metrics()).toContain('cordon_notification_latency_seconds_bucket');
   expect(service.output()).not.toContain(SLACK_TOKEN);
   const ended = new Promise((resolve) => service.onExit((code) => resolve(code)));
   await service.stop();

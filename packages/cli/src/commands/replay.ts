@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type ConsumerSpec, eventIn, type Operator } from '@cordon/bus';
-import { filterOf, type StoredEvent } from '@cordon/contracts';
+import { concernOf, type ConsumerSpec, eventIn, type Operator } from '@cordon/bus';
+import { filterOf, type StoredEvent, subjectOf } from '@cordon/contracts';
 import { connectBroker } from '../broker.ts';
 import { type Command, CommandError, confirm, type Context, EXIT, parse, wholeNumber } from '../command.ts';
 import { findIncident } from '../find-incident.ts';
@@ -89,12 +89,13 @@ state of now: what was done before is not done again, and a decision that is too
 /** The events that the consumer would be given. */
 async function* eventsOf(
   operator: Operator,
-  { filters }: ConsumerSpec,
+  spec: ConsumerSpec,
   from: number | Date,
   incident: string | undefined,
 ): AsyncGenerator<StoredEvent> {
+  const isConcerned = concernOf(spec);
   const isFor = (event: StoredEvent): boolean =>
-    (filters.includes(filterOf(event.type)) || filters.includes(filterOf('>'))) &&
+    isConcerned(subjectOf(event, event.type)) &&
     (typeof from === 'number' ? event.seq >= from : event.time >= from.toISOString());
   if (incident) {
     for (const event of (await findIncident(operator, incident)).events) if (isFor(event)) yield event;
