@@ -1,7 +1,8 @@
+import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { measureDecision, reportDecision } from './decision.ts';
 import { reportFull, startFullBroker } from './full.ts';
 import { measureIngest, reportIngest } from './ingest.ts';
@@ -34,8 +35,11 @@ report.say(
 );
 await measureSystems();
 if (wanted.has('memory')) reportMemory(report, await measureMemory(seconds));
-if (values.keep && wanted.size === 5)
-  await writeFile(fileURLToPath(new URL('RESULTS.md', import.meta.url)), report.text());
+if (values.keep && wanted.size === 5) {
+  const file = fileURLToPath(new URL('RESULTS.md', import.meta.url));
+  await writeFile(file, report.text());
+  await promisify(execFile)('oxfmt', [file]); // the gate looks at it as at any other file
+}
 
 /** (a) to (c), and with (d) once more, by turns with a full system. */
 async function measureSystems(): Promise<void> {
