@@ -13,8 +13,11 @@ export type ServiceName = (typeof SERVICES)[number];
  * One thread beside the main one: with V8's usual four, each collection takes the processor from all the other services.
  */
 export const NODE_FLAGS = ['--max-semi-space-size=8', '--v8-pool-size=1'];
-/** As in deploy/Dockerfile. Buffers of what was read go back to the system at once; glibc would keep some 50 MB of them. */
-export const ALLOCATION = { MALLOC_MMAP_THRESHOLD_: '32768' };
+/**
+ * As in deploy/Dockerfile. What was read and written goes back to the system at once; glibc would keep 50 MB of it, and at
+ * 32768 three more with each load.
+ */
+export const ALLOCATION = { MALLOC_MMAP_THRESHOLD_: '2048' };
 
 /** A service as a process of its own, run exactly as in production: `node`, these flags, `services/<name>/src/main.js`, and variables. */
 export interface ServiceProcess extends AsyncDisposable {
