@@ -68,13 +68,12 @@ async function suite(project: string, more: string[] = []): Promise<void> {
   const report = `${artifacts}/${project}.json`;
   const results: Results = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : { testResults: [] };
   const tests = results.testResults.flatMap((file) => file.assertionResults);
-  const count = (status: string): number => tests.filter((test) => test.status === status).length;
   const notRun = tests.filter(
     (test) => test.status === 'pending' || test.status === 'skipped' || test.status === 'todo',
   );
   const failed = results.testResults.flatMap(failuresIn);
   if (failed.length === 0 && code !== 0) failed.push(`${project} tests: exit code ${code}`);
-  totals.passed += count('passed');
+  totals.passed += tests.filter((test) => test.status === 'passed').length;
   totals.failed += failed.length;
   failures.push(...failed);
   totals.skipped += notRun.length;
